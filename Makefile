@@ -1,0 +1,26 @@
+.DEFAULT_GOAL := help
+.PHONY: help run test lint bench deps fmt clean
+
+help: ## show this list
+	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 16
+
+run: ## install what is missing, build, and run the service (ARGS="..." are given to garrison serve)
+	@dev/run.sh $(ARGS)
+
+test: ## install what is missing, lint, and run all tests (ARGS="..." are given to cargo test)
+	@dev/test.sh $(ARGS)
+
+lint: ## formatting, clippy, and cargo-deny where it is installed
+	@dev/lint.sh
+
+bench: deps ## run the benchmarks beside a throw-away Postgres
+	@dev/with-postgres.sh cargo bench $(ARGS)
+
+deps: ## install what running and testing need, where it is missing
+	@dev/deps.sh test
+
+fmt: ## format the code
+	@cargo fmt
+
+clean: ## remove what was built (target/), not the data
+	@cargo clean

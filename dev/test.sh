@@ -1,0 +1,8 @@
+#!/usr/bin/env bash
+# Everything that must hold before a change goes in. One build profile: the release build is not part of it.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+dev/deps.sh test
+dev/lint.sh
+# Last, and silent around it: the last lines are cargo's own results.
+exec dev/with-postgres.sh cargo test --no-fail-fast "$@"

@@ -1,0 +1,1 @@
+SELECT count(*) AS logins FROM upstream_login WHERE at > clock_timestamp() - interval '50 minutes'

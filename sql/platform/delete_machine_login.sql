@@ -1,0 +1,1 @@
+DELETE FROM machine_login WHERE tenant_id = $1 AND machine_id = $2

@@ -1,0 +1,1 @@
+DELETE FROM unbound_login WHERE login = $1

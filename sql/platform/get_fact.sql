@@ -1,0 +1,1 @@
+SELECT value FROM platform_fact WHERE name = $1

@@ -1,0 +1,1 @@
+INSERT INTO upstream_login DEFAULT VALUES

@@ -1,0 +1,1 @@
+SELECT make_partitions(interval '28 days') AS made

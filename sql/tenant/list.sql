@@ -1,0 +1,1 @@
+SELECT id, name, forward_enabled, created_at FROM tenant WHERE removed_at IS NULL ORDER BY id

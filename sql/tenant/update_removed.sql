@@ -1,0 +1,1 @@
+UPDATE tenant SET removed_at = now() WHERE id = $1 AND removed_at IS NULL

@@ -1,0 +1,1 @@
+SELECT count(*) AS tokens FROM api_token WHERE tenant_id = $1

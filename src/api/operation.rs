@@ -1,0 +1,122 @@
+//! Probes, metrics, the browsable description.
+
+use axum::extract::State;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use axum::{Json, Router};
+use jiff::Timestamp;
+use metrics_exporter_prometheus::PrometheusHandle;
+use serde::Serialize;
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::{backlog, is_ready};
+use crate::app::App;
+use crate::kernel::time::rfc3339_millis;
+
+/// Probes.
+pub(super) fn routes() -> OpenApiRouter<App> {
+    OpenApiRouter::new().routes(routes!(health)).routes(routes!(healthz)).routes(routes!(readyz))
+}
+
+/// Sign of life.
+#[derive(Serialize, ToSchema)]
+struct Health {
+    status: &'static str,
+    timestamp: String,
+}
+
+/// Whether the process answers. Looks at nothing else.
+#[utoipa::path(get, path = "/health", tag = "Operation", security(()), responses((status = 200, body = Health)))]
+async fn health() -> Json<Health> {
+    Json(Health { status: "ok", timestamp: rfc3339_millis(Timestamp::now()) })
+}
+
+/// Liveness: never depends on Postgres, so that its outage restarts no replica.
+#[utoipa::path(get, path = "/healthz", tag = "Operation", security(()), responses((status = 200, description = "alive")))]
+async fn healthz() -> &'static str {
+    "ok\n"
+}
+
+/// Readiness: Postgres answers, the schema is of this release, and this replica is not going away.
+#[utoipa::path(get, path = "/readyz", tag = "Operation", security(()),
+    responses((status = 200, description = "ready"), (status = 503, description = "not ready, and why")))]
+async fn readyz(state: State<App>) -> Response {
+    match is_ready(state).await {
+        Ok(()) => "ready\n".into_response(),
+        Err(why) => (StatusCode::SERVICE_UNAVAILABLE, format!("{why}\n")).into_response(),
+    }
+}
+
+/// The metrics of this process.
+#[derive(Clone)]
+pub struct Scrape(pub PrometheusHandle);
+
+impl Scrape {
+    pub(super) fn route(self, app: App) -> Router {
+        Router::new().route("/metrics", get(move || scrape(self.clone(), app.clone())))
+    }
+}
+
+/// Prometheus text. What stands in the database is read for the answer; no text of a tenant's is in a label.
+async fn scrape(Scrape(handle): Scrape, app: App) -> Response {
+    let (open, idle, waiting) = app.db.status();
+    for (state, n) in [("open", open), ("idle", idle), ("waiting", waiting)] {
+        metrics::gauge!("garrison_pool_connections", "state" => state).set(u32::try_from(n).unwrap_or(u32::MAX));
+    }
+    let seen = backlog(&app).await;
+    metrics::gauge!("garrison_database_up").set(if seen.is_some() { 1.0 } else { 0.0 });
+    if let Some(backlog) = seen {
+        #[allow(clippy::cast_precision_loss)] // counts far below 2^52
+        for (name, n) in [
+            ("garrison_outbox_rows", backlog.rows),
+            ("garrison_lanes_failing", backlog.failing),
+            ("garrison_upstream_logins", backlog.logins),
+        ] {
+            metrics::gauge!(name).set(n as f64);
+        }
+        metrics::gauge!("garrison_forward_lag_seconds").set(backlog.oldest);
+    }
+    handle.run_upkeep();
+    let text = handle.render();
+    ([(header::CONTENT_TYPE, HeaderValue::from_static("text/plain; version=0.0.4"))], text).into_response()
+}
+
+/// Says what each metric is.
+pub(super) fn describe() {
+    use metrics::{describe_counter, describe_gauge};
+    describe_counter!("garrison_batches_total", "Pushes of signals that were read.");
+    describe_counter!("garrison_batches_failed_total", "Pushes that were answered with an error because they could not be stored.");
+    describe_counter!("garrison_signals_received_total", "Items of pushes: stored + duplicate + rejected.");
+    describe_counter!("garrison_signals_total", "Items of pushes by outcome.");
+    describe_counter!("garrison_alerts_filtered_total", "Stored alerts that a tenant's filters keep from CAPI.");
+    describe_counter!("garrison_forwarded_total", "Signals that CAPI took, repeats included.");
+    describe_counter!("garrison_forward_refused_total", "Signals that CAPI refuses for good.");
+    describe_counter!("garrison_leases_lost_total", "Turns that ended because another worker had the lane.");
+    describe_gauge!("garrison_pool_connections", "Connections to Postgres by state; waiting counts callers.");
+    describe_gauge!("garrison_database_up", "Whether Postgres answered this scrape.");
+    describe_gauge!("garrison_outbox_rows", "Rows of up to 50 alerts that wait to be forwarded.");
+    describe_gauge!("garrison_lanes_failing", "Machines whose last delivery failed.");
+    describe_gauge!("garrison_upstream_logins", "Logins sent to CAPI in the last 50 minutes, where they are counted.");
+    describe_gauge!("garrison_forward_lag_seconds", "Age of the oldest alert that waits to be forwarded.");
+}
+
+impl Scrape {
+    /// Starts recording. Once a process.
+    ///
+    /// # Errors
+    /// When something records already.
+    pub fn install() -> Result<Self, metrics_exporter_prometheus::BuildError> {
+        let handle = metrics_exporter_prometheus::PrometheusBuilder::new().install_recorder()?;
+        describe();
+        Ok(Self(handle))
+    }
+}
+
+/// A page to browse the description with; everything it loads comes from here.
+pub(super) fn docs(doc: utoipa::openapi::OpenApi) -> Router {
+    let page = utoipa_swagger_ui::SwaggerUi::new("/docs").url("/docs/openapi.json", doc);
+    Router::new().merge(page)
+}

@@ -1,0 +1,62 @@
+//! What every replica holds: the pool, the keys, the caches, the way to CAPI. Cheap to clone.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use axum::extract::FromRef;
+use tokio::sync::Notify;
+
+use crate::db::Db;
+use crate::http::Auth;
+use crate::kernel::keyring::Keyring;
+use crate::outbound::capi::Capi;
+
+/// What the operator of this installation decided.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Whether anything may leave to CAPI at all.
+    pub forward_enabled: bool,
+    /// Logins CAPI may see in 50 minutes; none for no limit.
+    pub login_budget: Option<u32>,
+    /// Whether a login that CAPI accepted lands in a tenant by itself.
+    pub auto_enrolment: bool,
+    /// The tenant it then lands in.
+    pub auto_tenant: String,
+    /// From the Host name a machine called to its tenant's name.
+    pub tenant_hosts: BTreeMap<String, String>,
+}
+
+/// The shared state.
+#[derive(Clone)]
+pub struct App {
+    /// Postgres.
+    pub db: Db,
+    /// The installation's keys.
+    pub ring: Arc<Keyring>,
+    /// Credentials.
+    pub auth: Auth,
+    /// The Central API.
+    pub capi: Capi,
+    /// The operator's decisions.
+    pub settings: Arc<Settings>,
+    /// Rung when this process put something into the outbox: a hint, so that its own worker need not wait for its
+    /// next look.
+    pub outbox: Arc<Notify>,
+    /// Set once this replica is to take no more work.
+    pub draining: Arc<AtomicBool>,
+}
+
+impl App {
+    /// Whether this replica is going away.
+    #[must_use]
+    pub fn is_draining(&self) -> bool {
+        self.draining.load(Ordering::Relaxed)
+    }
+}
+
+impl FromRef<App> for Auth {
+    fn from_ref(app: &App) -> Self {
+        app.auth.clone()
+    }
+}

@@ -1,0 +1,210 @@
+//! What every subcommand needs: the database, brought up to date, and the keys.
+
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::path::Path;
+use std::sync::Arc;
+
+use anyhow::{Context as _, bail};
+use rand::RngExt as _;
+use secrecy::ExposeSecret as _;
+
+use crate::config::Config;
+use crate::db::{self, Cluster, Db, DbConfig, sql};
+use crate::gate::filter;
+use crate::gate::filter::model::{Mode, RuleFile};
+use crate::http::Scope;
+use crate::jobs;
+use crate::kernel::keyring::Keyring;
+use crate::kernel::secret::{self, Kind};
+use crate::manage::{tenant, token};
+
+/// An installation, ready to be used.
+pub struct Installation {
+    pub config: Config,
+    pub db: Db,
+    pub ring: Arc<Keyring>,
+    /// The private cluster, when there is no database URL.
+    pub cluster: Option<Cluster>,
+}
+
+/// What a first start made.
+pub struct FirstStart {
+    /// The first token of tenant `default`, shown once.
+    pub admin_token: String,
+}
+
+impl Installation {
+    /// Connects, and brings the schema up to date.
+    pub async fn open(config: Config) -> anyhow::Result<Self> {
+        let (url, cluster) = match &config.database.url {
+            Some(url) => (url.expose_secret().to_owned(), None),
+            None => {
+                make_data_dir(&config.data_dir)?;
+                let cluster = Cluster::start(&config.data_dir).await?;
+                (cluster.url(), Some(cluster))
+            }
+        };
+        let db = Db::new(&DbConfig {
+            url,
+            pool_size: config.database.pool_size,
+            ca_file: config.database.ca_file.clone(),
+            statement_cache: config.database.statement_cache,
+        })?;
+        let have = db::schema_version(&db).await.context("the database")?;
+        let want = db::expected_version();
+        if have > want {
+            bail!("the database has schema {have}, this release knows {want}: it belongs to a newer release");
+        }
+        if have < want {
+            let applied = db::migrate(&db).await?;
+            tracing::info!(applied, "schema brought up to date");
+        }
+        let ring = Arc::new(keyring(&db, &config, cluster.is_some()).await?);
+        check_cluster(&db).await?;
+        Ok(Self { config, db, ring, cluster })
+    }
+
+    /// Makes tenant `default`, its rules and its first token, unless they were made before.
+    pub async fn first_start(&self) -> anyhow::Result<Option<FirstStart>> {
+        let import = first_rules(&self.config)?;
+        let configured = import.is_some();
+        let fill = async |tx: &db::TenantTx<'_>| if configured { Ok(()) } else { filter::insert_defaults(tx).await };
+        let made = if tenant::list(&self.db).await?.is_empty() {
+            tenant::insert(&self.db, &self.ring, "default", true, fill).await?
+        } else {
+            None
+        };
+        let Some(default) = tenant::find(&self.db, "default").await? else { return Ok(None) };
+        if let (Some(_), Some(import)) = (&made, import) {
+            filter::import(&self.db, default, import).await?;
+        }
+        if token::count(&self.db, default).await? > 0 {
+            return Ok(None);
+        }
+        // The file before the row: a crash between the two leaves no token that nobody knows.
+        let text = secret::generate(Kind::ApiToken);
+        make_data_dir(&self.config.data_dir)?;
+        write_secret(&self.config.data_dir.join("admin-token"), &format!("{text}\n"))?;
+        let new = token::NewToken { text: &text, name: "first admin token", scope: Scope::Admin, expires_at: None };
+        token::insert(&self.db, &self.ring, default, &new).await?;
+        Ok(Some(FirstStart { admin_token: text }))
+    }
+
+    /// Ends what [`Self::open`] began.
+    pub async fn close(self) {
+        self.db.close();
+        if let Some(cluster) = self.cluster {
+            cluster.stop().await;
+        }
+    }
+}
+
+/// The rules that the configuration brings for tenant `default`; none to take those that come with Garrison.
+fn first_rules(config: &Config) -> anyhow::Result<Option<filter::Import>> {
+    let mut rules: Vec<RuleFile> = Vec::new();
+    for (n, rule) in config.filters.rules.iter().enumerate() {
+        let text = serde_json::to_string(rule)?;
+        rules.push(filter::model::parse_rule_file(&text).with_context(|| format!("filters.rules[{n}]"))?);
+    }
+    if let Some(dir) = &config.filters.dir {
+        rules.extend(super::filter::read_dir(dir)?.rules);
+    }
+    let mode = match config.filters.mode {
+        crate::config::FilterMode::Block => Mode::Block,
+        crate::config::FilterMode::Allow => Mode::Allow,
+    };
+    let given = !rules.is_empty() || mode == Mode::Allow;
+    Ok(given.then_some(filter::Import { rules, mode: Some(mode) }))
+}
+
+/// The installation's secret: configured, or a file in the data directory for the private cluster, or, where several
+/// replicas share a database and nothing was configured, a row of that database.
+async fn keyring(db: &Db, config: &Config, private: bool) -> anyhow::Result<Keyring> {
+    let ring = if let Some(key) = &config.secret_key {
+        Keyring::new(key.expose_secret().as_bytes())
+    } else if private {
+        let path = config.data_dir.join("secret.key");
+        if !path.exists() {
+            write_secret(&path, &format!("{}\n", secret::random_text(64)))?;
+        }
+        let text = std::fs::read_to_string(&path).with_context(|| path.display().to_string())?;
+        Keyring::new(text.trim().as_bytes())
+    } else {
+        tracing::warn!("no GARRISON_SECRET_KEY: the key that seals upstream credentials is kept in the database itself");
+        let mut fresh = vec![0u8; 32];
+        rand::rng().fill(&mut fresh[..]);
+        Keyring::new(&shared_fact(db, "secret_key", &fresh).await?)
+    };
+    let known = shared_fact(db, "key_fingerprint", ring.fingerprint()).await?;
+    if known != ring.fingerprint() {
+        bail!("GARRISON_SECRET_KEY is not the key this database was set up with: every replica needs the same one");
+    }
+    Ok(ring)
+}
+
+/// What stands under this name; `fresh` if nothing did.
+async fn shared_fact(db: &Db, name: &str, fresh: &[u8]) -> anyhow::Result<Vec<u8>> {
+    let mut connection = db.connection().await?;
+    let tx = db.platform(&mut connection).await?;
+    tx.execute(sql!("platform/insert_fact"), &[&name, &fresh]).await?;
+    let row = tx.query_opt(sql!("platform/get_fact"), &[&name]).await?;
+    tx.commit().await?;
+    row.map(|row| row.get("value")).context("a fact of the installation is missing")
+}
+
+/// Writes what others are to find.
+pub async fn set_fact(db: &Db, name: &str, value: &str) -> anyhow::Result<()> {
+    let bytes = value.as_bytes();
+    shared_fact(db, name, bytes).await?;
+    let mut connection = db.connection().await?;
+    let tx = db.platform(&mut connection).await?;
+    tx.execute(sql!("platform/update_fact"), &[&name, &bytes]).await?;
+    Ok(tx.commit().await?)
+}
+
+/// What stands under this name.
+pub async fn get_fact(db: &Db, name: &str) -> anyhow::Result<Option<String>> {
+    let mut connection = db.connection().await?;
+    let tx = db.platform(&mut connection).await?;
+    let row = tx.query_opt(sql!("platform/get_fact"), &[&name]).await?;
+    tx.commit().await?;
+    Ok(row.map(|row| String::from_utf8_lossy(row.get("value")).into_owned()))
+}
+
+/// Transaction numbers are the cluster's own: a database restored into another one reads its logs from the start.
+async fn check_cluster(db: &Db) -> anyhow::Result<()> {
+    let here: String = {
+        let connection = db.connection().await?;
+        match connection.query_one("SELECT system_identifier::text FROM pg_control_system()", &[]).await {
+            Ok(row) => row.get(0),
+            // Some hosted servers keep this from users; they do not restore by dump behind our back either.
+            Err(e) => {
+                tracing::debug!(cause = %e, "the cluster does not tell its identity");
+                return Ok(());
+            }
+        }
+    };
+    let known = shared_fact(db, "cluster", here.as_bytes()).await?;
+    if known != here.as_bytes() {
+        tracing::warn!("the database was restored into another cluster: all logs are read from the start");
+        jobs::reset_cursors(db).await?;
+        set_fact(db, "cluster", &here).await?;
+    }
+    Ok(())
+}
+
+fn make_data_dir(dir: &Path) -> anyhow::Result<()> {
+    // The private cluster's own user passes through; what is secret in it has mode 0600.
+    std::fs::DirBuilder::new().recursive(true).mode(0o711).create(dir).with_context(|| format!("data directory {}", dir.display()))
+}
+
+/// Writes a file that only its owner reads, whole or not at all.
+fn write_secret(path: &Path, text: &str) -> anyhow::Result<()> {
+    use std::io::Write as _;
+    let new = path.with_extension("new");
+    let _ = std::fs::remove_file(&new);
+    let mut file = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&new).with_context(|| new.display().to_string())?;
+    file.write_all(text.as_bytes())?;
+    file.sync_all()?;
+    std::fs::rename(&new, path).with_context(|| path.display().to_string())
+}

@@ -1,0 +1,93 @@
+//! The command line: one file a subcommand.
+
+mod context;
+mod filter;
+mod machine;
+mod migrate;
+mod openapi;
+mod output;
+mod serve;
+mod tenant;
+mod token;
+mod worker;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::config::Config;
+use output::Output;
+
+/// The fleet gate and command post for defended servers.
+#[derive(Parser)]
+#[command(name = "garrison", version, about, propagate_version = true)]
+struct Cli {
+    /// Configuration file (YAML); otherwise $GARRISON_CONFIG, if set.
+    #[arg(long, global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// How results are printed.
+    #[arg(short, long, global = true, value_enum, default_value_t = Output::Human)]
+    output: Output,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Serve the API and the gate, with workers unless told otherwise.
+    Serve(serve::Args),
+    /// Only forward and clean up; serve nothing.
+    Worker,
+    /// Bring the database to this release's schema.
+    Migrate,
+    /// Tenants.
+    #[command(subcommand)]
+    Tenant(tenant::Command),
+    /// Machines: CrowdSec engines.
+    #[command(subcommand)]
+    Machine(machine::Command),
+    /// API tokens.
+    #[command(subcommand)]
+    Token(token::Command),
+    /// Filter rules.
+    #[command(subcommand)]
+    Filter(filter::Command),
+    /// Print the `OpenAPI` description.
+    Openapi,
+}
+
+/// Runs the program.
+#[must_use]
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let result = match cli.command {
+        // Needs neither configuration nor database.
+        Command::Openapi => openapi::run(),
+        _ => run(cli),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(e) => {
+            eprintln!("garrison: {e:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(cli: Cli) -> anyhow::Result<()> {
+    let config = Config::from_process(cli.config.as_deref())?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(async move {
+        match cli.command {
+            Command::Serve(args) => serve::run(config, args).await,
+            Command::Worker => worker::run(config).await,
+            Command::Migrate => migrate::run(config, cli.output).await,
+            Command::Tenant(command) => tenant::run(config, cli.output, command).await,
+            Command::Machine(command) => machine::run(config, cli.output, command).await,
+            Command::Token(command) => token::run(config, cli.output, command).await,
+            Command::Filter(command) => filter::run(config, cli.output, command).await,
+            Command::Openapi => openapi::run(),
+        }
+    })
+}

@@ -1,0 +1,206 @@
+//! The service: edge, workers, upkeep, and their orderly end.
+
+use std::io::IsTerminal as _;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use anyhow::Context as _;
+use rand::RngExt as _;
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tracing_subscriber::EnvFilter;
+
+use super::context::{FirstStart, Installation, set_fact};
+use crate::api::{self, Scrape};
+use crate::app::{App, Settings};
+use crate::config::{Config, LogFormat};
+use crate::db::{Db, sql};
+use crate::gate::forward::Forward;
+use crate::gate::{Gate, filter};
+use crate::http::{Auth, edge, layers};
+use crate::jobs::Worker;
+use crate::outbound::capi::Capi;
+
+/// How often partitions are made ahead and expired credentials go.
+const UPKEEP: Duration = Duration::from_secs(3600);
+
+/// How to serve.
+#[derive(clap::Args)]
+pub struct Args {
+    /// Serve only; `garrison worker` forwards and cleans up elsewhere.
+    #[arg(long)]
+    no_worker: bool,
+}
+
+/// Serves until told to stop.
+pub async fn run(config: Config, args: Args) -> anyhow::Result<()> {
+    start_logging(&config);
+    let installation = Installation::open(config).await?;
+    let result = serve(&installation, args).await;
+    installation.close().await;
+    result
+}
+
+/// Works until told to stop.
+pub async fn work_only(config: Config) -> anyhow::Result<()> {
+    start_logging(&config);
+    let installation = Installation::open(config).await?;
+    let gate = gate(&installation, false)?;
+    let stop = CancellationToken::new();
+    let tasks = TaskTracker::new();
+    start_work(&gate, &tasks, &stop);
+    tracing::info!("working");
+    wait_for_end(&installation).await?;
+    stop.cancel();
+    tasks.close();
+    tasks.wait().await;
+    installation.close().await;
+    Ok(())
+}
+
+async fn serve(installation: &Installation, args: Args) -> anyhow::Result<()> {
+    let config = &installation.config;
+    let first = installation.first_start().await?;
+    let listener = TcpListener::bind(config.server.listen).await.with_context(|| format!("listening on {}", config.server.listen))?;
+    let address = listener.local_addr()?;
+    let url = config.server.base_url(address);
+    set_fact(&installation.db, "served_url", &url).await?;
+    let gate = gate(installation, config.auto_enrolment())?;
+    let app = gate.app.clone();
+    let limits = edge::Limits {
+        connections: config.server.max_connections,
+        drain: config.server.drain_timeout,
+        ..edge::Limits::default()
+    };
+    let router = layers::wrap(api::router(gate.clone(), Scrape::install()?), &limits);
+    let stop = CancellationToken::new();
+    let tasks = TaskTracker::new();
+    if !args.no_worker {
+        start_work(&gate, &tasks, &stop);
+    }
+    let served = tokio::spawn(edge::serve(listener, router, limits, stop.clone()));
+    tracing::info!(%address, "serving");
+    greet(installation, &url, first.as_ref(), address);
+    let ended = wait_for_end(installation).await;
+    tracing::info!("stopping");
+    app.draining.store(true, Ordering::Relaxed);
+    stop.cancel();
+    tasks.close();
+    let drained = served.await?;
+    tasks.wait().await;
+    tracing::info!(finished = drained.finished, aborted = drained.aborted, "stopped");
+    ended
+}
+
+/// Until SIGTERM or SIGINT, or until the private cluster goes away under us.
+async fn wait_for_end(installation: &Installation) -> anyhow::Result<()> {
+    let mut term = signal(SignalKind::terminate())?;
+    let mut int = signal(SignalKind::interrupt())?;
+    let gone = async {
+        match &installation.cluster {
+            Some(cluster) => cluster.exited().await,
+            None => std::future::pending().await,
+        }
+    };
+    tokio::select! {
+        _ = term.recv() => Ok(()),
+        _ = int.recv() => Ok(()),
+        why = gone => Err(anyhow::anyhow!("the private Postgres ended: {why}")),
+    }
+}
+
+fn gate(installation: &Installation, auto_enrolment: bool) -> anyhow::Result<Gate> {
+    let config = &installation.config;
+    let capi = Capi::new(config.capi.url.parse().context("capi.url")?, config.capi.timeout)?;
+    let settings = Settings {
+        forward_enabled: config.capi.forward_enabled,
+        login_budget: config.capi.login_budget.or(capi.counts_logins().then_some(20)),
+        auto_enrolment,
+        auto_tenant: config.enrolment.tenant.clone(),
+        tenant_hosts: config.enrolment.hosts.clone(),
+    };
+    let (db, ring) = (installation.db.clone(), installation.ring.clone());
+    let app = App {
+        auth: Auth::new(db.clone(), ring.clone()),
+        db,
+        ring,
+        capi,
+        settings: Arc::new(settings),
+        outbox: Arc::new(Notify::new()),
+        draining: Arc::new(AtomicBool::new(false)),
+    };
+    Ok(Gate { app, rules: filter::Rules::default() })
+}
+
+fn start_work(gate: &Gate, tasks: &TaskTracker, stop: &CancellationToken) {
+    let app = gate.app.clone();
+    let worker = Worker { db: app.db.clone(), wake: app.outbox.clone(), work: vec![Arc::new(Forward { app: app.clone() })] };
+    tasks.spawn(worker.run(stop.clone()));
+    tasks.spawn(upkeep(app.db, stop.clone()));
+}
+
+/// Partitions ahead and what has expired, now and every hour; which replica does it does not matter.
+async fn upkeep(db: Db, stop: CancellationToken) {
+    loop {
+        if let Err(e) = keep_up(&db).await {
+            tracing::warn!(cause = %e, "upkeep failed and is tried again");
+        }
+        let pause = UPKEEP.mul_f64(rand::rng().random_range(0.8..1.0));
+        tokio::select! {
+            () = tokio::time::sleep(pause) => {}
+            () = stop.cancelled() => return,
+        }
+    }
+}
+
+async fn keep_up(db: &Db) -> Result<(), crate::db::DbError> {
+    let mut connection = db.connection().await?;
+    // As the owner of the tables: no narrowing.
+    let made: i32 = connection.query_one(sql!("platform/make_partitions"), &[]).await?.get("made");
+    if made > 0 {
+        tracing::info!(made, "partitions made ahead");
+    }
+    let tx = db.platform(&mut connection).await?;
+    tx.execute(sql!("platform/delete_expired"), &[]).await?;
+    tx.commit().await
+}
+
+fn start_logging(config: &Config) {
+    let filter = EnvFilter::try_new(&config.logging.level).unwrap_or_else(|_| EnvFilter::new("info"));
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    // A process has one subscriber; a second start in one process would be a test's.
+    let _ = match config.logging.format_or_detect() {
+        LogFormat::Json => builder.json().try_init(),
+        LogFormat::Pretty => builder.with_ansi(std::io::stderr().is_terminal()).try_init(),
+    };
+    for warning in &config.warnings {
+        tracing::warn!("{warning}");
+    }
+}
+
+/// The three lines a person needs next.
+fn greet(installation: &Installation, url: &str, first: Option<&FirstStart>, address: SocketAddr) {
+    let me = std::env::current_exe().map_or_else(|_| "garrison".to_owned(), |p| p.display().to_string());
+    let file = installation.config.data_dir.join("admin-token");
+    let file = file.canonicalize().unwrap_or(file);
+    println!("\nGarrison serves {url} ({address})");
+    if let Some(first) = first {
+        println!("Admin token of tenant default, shown this once and kept in {}:\n  {}", file.display(), first.admin_token);
+    }
+    let base = url.trim_end_matches('/');
+    let environment = if installation.cluster.is_some() {
+        let dir = &installation.config.data_dir;
+        format!("GARRISON_DATA_DIR={} ", dir.canonicalize().unwrap_or_else(|_| dir.clone()).display())
+    } else {
+        String::new()
+    };
+    println!("Next:");
+    println!("  {environment}{me} machine add --tenant default   # what goes into an engine's online_api_credentials.yaml");
+    println!("  curl -s -H \"Authorization: Bearer $(cat {})\" {base}/api/alerts   # what the engines sent", file.display());
+    println!("  curl -s {base}/openapi.json   # the interface; {base}/docs/ to browse it\n");
+}

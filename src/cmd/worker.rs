@@ -1,0 +1,6 @@
+use crate::config::Config;
+
+/// Forwards and cleans up, and serves nothing.
+pub async fn run(config: Config) -> anyhow::Result<()> {
+    super::serve::work_only(config).await
+}

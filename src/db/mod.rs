@@ -1,0 +1,23 @@
+//! Postgres: the pool, the transactions that carry a tenant, migrations, the private cluster.
+
+mod embedded;
+mod error;
+mod migrate;
+mod pool;
+mod tenant;
+mod tx;
+
+pub use embedded::{Cluster, EmbeddedError, running_url};
+pub use error::DbError;
+pub use migrate::{MigrateError, expected_version, migrate, schema_version};
+pub use pool::{Db, DbConfig};
+pub use tenant::Tenant;
+pub use tx::{PlatformTx, TenantTx};
+
+/// A statement of `sql/<slice>/<verb>.sql`.
+macro_rules! sql {
+    ($name:literal) => {
+        include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/sql/", $name, ".sql"))
+    };
+}
+pub(crate) use sql;

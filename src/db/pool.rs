@@ -1,0 +1,135 @@
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use deadpool_postgres::{Manager, ManagerConfig, Object, Pool, RecyclingMethod, Runtime, Timeouts};
+use tokio_postgres::config::TargetSessionAttrs;
+
+use super::{DbError, PlatformTx, Tenant, TenantTx};
+
+/// How to reach Postgres.
+#[derive(Debug, Clone)]
+pub struct DbConfig {
+    /// Connection string: a URL or `key=value` pairs, several hosts allowed.
+    pub url: String,
+    /// Connections a process may hold, 2 to 200.
+    pub pool_size: usize,
+    /// Roots of trust instead of the system's.
+    pub ca_file: Option<PathBuf>,
+    /// False behind a transaction pooler that does not know prepared statements.
+    pub statement_cache: bool,
+}
+
+/// The pool of one process.
+#[derive(Clone)]
+pub struct Db {
+    pool: Pool,
+    statement_cache: bool,
+}
+
+impl std::fmt::Debug for Db {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Db({:?})", self.pool.status())
+    }
+}
+
+impl Db {
+    /// Prepares a pool; connects when first asked.
+    ///
+    /// # Errors
+    /// When the connection string does not parse or the roots of trust cannot be read.
+    pub fn new(config: &DbConfig) -> Result<Self, DbError> {
+        let mut pg: tokio_postgres::Config = config
+            .url
+            .parse()
+            .map_err(|e: tokio_postgres::Error| DbError::Internal(format!("database url: {e}")))?;
+        // After a failover a pool must find the node that writes, and notice a dead one within seconds.
+        if pg.get_hosts().len() > 1 {
+            pg.target_session_attrs(TargetSessionAttrs::ReadWrite);
+        }
+        pg.connect_timeout(Duration::from_secs(5))
+            .keepalives_idle(Duration::from_secs(10))
+            .keepalives_interval(Duration::from_secs(5))
+            .keepalives_retries(3)
+            .tcp_user_timeout(Duration::from_secs(15));
+        if pg.get_application_name().is_none() {
+            pg.application_name("garrison");
+        }
+        let manager = Manager::from_config(pg, tls(config)?, ManagerConfig { recycling_method: RecyclingMethod::Fast });
+        let pool = Pool::builder(manager)
+            .max_size(config.pool_size)
+            .runtime(Runtime::Tokio1)
+            .timeouts(Timeouts {
+                wait: Some(Duration::from_secs(2)),
+                create: Some(Duration::from_secs(5)),
+                recycle: Some(Duration::from_secs(2)),
+            })
+            .build()
+            .map_err(|e| DbError::Internal(e.to_string()))?;
+        Ok(Self { pool, statement_cache: config.statement_cache })
+    }
+
+    /// A connection for a transaction. Take one late, hold one only, give it back early.
+    ///
+    /// # Errors
+    /// When none is free within two seconds or Postgres cannot be reached.
+    pub async fn connection(&self) -> Result<Object, DbError> {
+        Ok(self.pool.get().await?)
+    }
+
+    /// Opens a transaction that sees one tenant's rows. Committed by [`TenantTx::commit`], otherwise rolled back.
+    ///
+    /// # Errors
+    /// When the connection fails.
+    pub async fn tenant<'c>(&self, connection: &'c mut Object, tenant: Tenant) -> Result<TenantTx<'c>, DbError> {
+        TenantTx::open(connection, tenant, self.statement_cache).await
+    }
+
+    /// Opens a transaction on the control tables, across tenants.
+    ///
+    /// # Errors
+    /// When the connection fails.
+    pub async fn platform<'c>(&self, connection: &'c mut Object) -> Result<PlatformTx<'c>, DbError> {
+        PlatformTx::open(connection, self.statement_cache).await
+    }
+
+    /// Connections open, idle, and callers waiting for one.
+    #[must_use]
+    pub fn status(&self) -> (usize, usize, usize) {
+        let status = self.pool.status();
+        (status.size, status.available, status.waiting)
+    }
+
+    /// Closes the pool: no connection is handed out afterwards.
+    pub fn close(&self) {
+        self.pool.close();
+    }
+}
+
+/// TLS as `sslmode` in the connection string asks for it: `require` verifies against the system's roots.
+fn tls(config: &DbConfig) -> Result<tokio_postgres_rustls::MakeRustlsConnect, DbError> {
+    let mut roots = rustls::RootCertStore::empty();
+    match &config.ca_file {
+        Some(path) => {
+            let bad = |e: String| DbError::Internal(format!("database.ca_file {}: {e}", path.display()));
+            let pem = std::fs::read(path).map_err(|e| bad(e.to_string()))?;
+            for cert in rustls::pki_types::pem::PemObject::pem_slice_iter(&pem) {
+                let cert: rustls::pki_types::CertificateDer<'_> = cert.map_err(|e| bad(e.to_string()))?;
+                roots.add(cert).map_err(|e| bad(e.to_string()))?;
+            }
+        }
+        None => {
+            for cert in rustls_native_certs::load_native_certs().certs {
+                // A root that rustls cannot read is one the system's own tools would skip too.
+                let _ = roots.add(cert);
+            }
+        }
+    }
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let client = rustls::ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(|e| DbError::Internal(e.to_string()))?
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    Ok(tokio_postgres_rustls::MakeRustlsConnect::new(client))
+}

@@ -1,0 +1,195 @@
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use deadpool_postgres::{Object, Transaction};
+use futures_util::future::try_join;
+use tokio_postgres::Row;
+use tokio_postgres::types::ToSql;
+
+use super::{DbError, Tenant};
+
+type Params<'a> = &'a [&'a (dyn ToSql + Sync)];
+
+/// A transaction that is narrowed to a role before its first statement runs.
+///
+/// It is the driver's own transaction, so that dropping it half-way (a cancelled request) rolls it back before the
+/// connection serves anybody else. The narrowing is sent in the same round trip as the first statement.
+struct Narrowed<'c> {
+    tx: Transaction<'c>,
+    narrow: String,
+    narrowed: AtomicBool,
+    statement_cache: bool,
+}
+
+impl<'c> Narrowed<'c> {
+    async fn open(connection: &'c mut Object, narrow: String, statement_cache: bool) -> Result<Self, DbError> {
+        let tx = connection.transaction().await?;
+        Ok(Self { tx, narrow, narrowed: AtomicBool::new(false), statement_cache })
+    }
+
+    async fn prepare(&self, sql: &str) -> Result<tokio_postgres::Statement, DbError> {
+        Ok(if self.statement_cache { self.tx.prepare_cached(sql).await? } else { self.tx.prepare(sql).await? })
+    }
+
+    /// Runs `work` after the narrowing: in the same round trip the first time.
+    async fn run<T>(&self, work: impl Future<Output = Result<T, tokio_postgres::Error>>) -> Result<T, DbError> {
+        if self.narrowed.swap(true, Ordering::Relaxed) {
+            return Ok(work.await?);
+        }
+        // The driver sends in the order of first polls, so the narrowing goes first; if it fails, the server skips
+        // what follows and the transaction cannot commit.
+        let ((), done) = try_join(self.tx.batch_execute(&self.narrow), work).await?;
+        Ok(done)
+    }
+
+    async fn query(&self, sql: &str, params: Params<'_>) -> Result<Vec<Row>, DbError> {
+        let statement = self.prepare(sql).await?;
+        self.run(self.tx.query(&statement, params)).await
+    }
+
+    async fn query_opt(&self, sql: &str, params: Params<'_>) -> Result<Option<Row>, DbError> {
+        Ok(self.query(sql, params).await?.into_iter().next())
+    }
+
+    async fn execute(&self, sql: &str, params: Params<'_>) -> Result<u64, DbError> {
+        let statement = self.prepare(sql).await?;
+        self.run(self.tx.execute(&statement, params)).await
+    }
+}
+
+/// A transaction in which one tenant's rows exist and no others.
+pub struct TenantTx<'c> {
+    inner: Narrowed<'c>,
+    tenant: Tenant,
+}
+
+impl<'c> TenantTx<'c> {
+    pub(super) async fn open(connection: &'c mut Object, tenant: Tenant, statement_cache: bool) -> Result<Self, DbError> {
+        let narrow = tenant_role(tenant);
+        Ok(Self { inner: Narrowed::open(connection, narrow, statement_cache).await?, tenant })
+    }
+
+    /// Whose rows this transaction sees.
+    #[must_use]
+    pub const fn tenant(&self) -> Tenant {
+        self.tenant
+    }
+
+    /// Plans every statement of this transaction for its very parameters: what a list with many optional
+    /// conditions needs to find its index.
+    pub fn plan_for_parameters(&mut self) {
+        self.inner.narrow.push_str("; SET LOCAL plan_cache_mode = force_custom_plan");
+    }
+
+    /// Rows of a statement of the registry.
+    ///
+    /// # Errors
+    /// As the statement fails.
+    pub async fn query(&self, sql: &str, params: Params<'_>) -> Result<Vec<Row>, DbError> {
+        self.inner.query(sql, params).await
+    }
+
+    /// The first row, if any.
+    ///
+    /// # Errors
+    /// As the statement fails.
+    pub async fn query_opt(&self, sql: &str, params: Params<'_>) -> Result<Option<Row>, DbError> {
+        self.inner.query_opt(sql, params).await
+    }
+
+    /// How many rows a statement changed.
+    ///
+    /// # Errors
+    /// As the statement fails.
+    pub async fn execute(&self, sql: &str, params: Params<'_>) -> Result<u64, DbError> {
+        self.inner.execute(sql, params).await
+    }
+
+    /// Runs one statement on the control tables inside this transaction, so that a machine and its login, or a
+    /// token and its credential, exist together or not at all.
+    ///
+    /// # Errors
+    /// As the statement fails.
+    pub async fn platform(&self, sql: &str, params: Params<'_>) -> Result<Vec<Row>, DbError> {
+        let statement = self.inner.prepare(sql).await?;
+        self.inner.narrowed.store(true, Ordering::Relaxed);
+        let back = tenant_role(self.tenant);
+        let tx = &self.inner.tx;
+        tx.batch_execute(PLATFORM_ROLE).await?;
+        let rows = tx.query(&statement, params).await?;
+        tx.batch_execute(&back).await?;
+        Ok(rows)
+    }
+
+    /// Makes everything durable.
+    ///
+    /// # Errors
+    /// [`DbError::Unavailable`] when the answer is lost: then it is unknown whether it happened.
+    pub async fn commit(self) -> Result<(), DbError> {
+        Ok(self.inner.tx.commit().await?)
+    }
+}
+
+const PLATFORM_ROLE: &str = "SET LOCAL ROLE garrison_platform; SET LOCAL statement_timeout = '10s'";
+
+fn tenant_role(tenant: Tenant) -> String {
+    // A number formatted by us: nothing to inject. SET LOCAL ends with the transaction whatever happens.
+    format!(
+        "SET LOCAL ROLE garrison_service; SET LOCAL app.tenant = '{}'; SET LOCAL statement_timeout = '10s'",
+        tenant.id()
+    )
+}
+
+/// A transaction on the control tables: credentials, lanes, tenants.
+pub struct PlatformTx<'c> {
+    inner: Narrowed<'c>,
+}
+
+impl<'c> PlatformTx<'c> {
+    pub(super) async fn open(connection: &'c mut Object, statement_cache: bool) -> Result<Self, DbError> {
+        Ok(Self { inner: Narrowed::open(connection, PLATFORM_ROLE.to_owned(), statement_cache).await? })
+    }
+
+    /// Rows of a statement of the registry.
+    ///
+    /// # Errors
+    /// As the statement fails.
+    pub async fn query(&self, sql: &str, params: Params<'_>) -> Result<Vec<Row>, DbError> {
+        self.inner.query(sql, params).await
+    }
+
+    /// The first row, if any.
+    ///
+    /// # Errors
+    /// As the statement fails.
+    pub async fn query_opt(&self, sql: &str, params: Params<'_>) -> Result<Option<Row>, DbError> {
+        self.inner.query_opt(sql, params).await
+    }
+
+    /// How many rows a statement changed.
+    ///
+    /// # Errors
+    /// As the statement fails.
+    pub async fn execute(&self, sql: &str, params: Params<'_>) -> Result<u64, DbError> {
+        self.inner.execute(sql, params).await
+    }
+
+    /// Goes on in one tenant's rows: what was done so far and what follows exist together or not at all.
+    ///
+    /// # Errors
+    /// When the connection fails.
+    pub async fn into_tenant(self, tenant: Tenant) -> Result<TenantTx<'c>, DbError> {
+        let mut inner = self.inner;
+        inner.narrow = tenant_role(tenant);
+        inner.tx.batch_execute(&inner.narrow).await?;
+        inner.narrowed.store(true, Ordering::Relaxed);
+        Ok(TenantTx { inner, tenant })
+    }
+
+    /// Makes everything durable.
+    ///
+    /// # Errors
+    /// [`DbError::Unavailable`] when the answer is lost.
+    pub async fn commit(self) -> Result<(), DbError> {
+        Ok(self.inner.tx.commit().await?)
+    }
+}

@@ -1,0 +1,11 @@
+//! Filters: a tenant's conditions on signals, which decide whether an alert leaves to CAPI.
+
+pub mod model;
+mod queries;
+mod routes;
+mod rules;
+mod trial;
+
+pub use queries::{Import, import, insert_defaults, list};
+pub use routes::routes;
+pub use rules::Rules;

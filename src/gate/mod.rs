@@ -1,0 +1,60 @@
+//! What CrowdSec machines speak: we are CAPI to them, and they to CAPI.
+
+pub mod filter;
+pub mod forward;
+pub mod machine;
+pub mod relay;
+pub mod signal;
+pub mod stream;
+pub mod upstream;
+
+use axum::extract::FromRef;
+use axum::http::request::Parts;
+use utoipa_axum::router::OpenApiRouter;
+
+use crate::app::App;
+use crate::http::Auth;
+
+/// What the gate's handlers share.
+#[derive(Clone)]
+pub struct Gate {
+    /// The replica's state.
+    pub app: App,
+    /// Compiled filter rules.
+    pub rules: filter::Rules,
+}
+
+impl FromRef<Gate> for Auth {
+    fn from_ref(gate: &Gate) -> Self {
+        gate.app.auth.clone()
+    }
+}
+
+impl FromRef<Gate> for App {
+    fn from_ref(gate: &Gate) -> Self {
+        gate.app.clone()
+    }
+}
+
+/// The routes below `/v2` and `/v3`.
+pub fn routes() -> OpenApiRouter<Gate> {
+    OpenApiRouter::new()
+        .merge(machine::routes())
+        .merge(signal::routes())
+        .merge(stream::routes())
+        .merge(relay::routes())
+}
+
+/// Which of CAPI's versions a request came by: 2 up to engine 1.4, 3 from 1.5 on.
+#[derive(Debug, Clone, Copy)]
+pub struct ApiVersion(pub u8);
+
+impl<S: Send + Sync> axum::extract::FromRequestParts<S> for ApiVersion {
+    type Rejection = std::convert::Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Self::Rejection> {
+        let original = parts.extensions.get::<axum::extract::OriginalUri>();
+        let path = original.map_or_else(|| parts.uri.path(), |uri| uri.0.path());
+        Ok(Self(if path.starts_with("/v2/") { 2 } else { 3 }))
+    }
+}

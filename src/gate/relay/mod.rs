@@ -1,0 +1,9 @@
+//! Everything else that an engine asks of CAPI: passed on with a list of headers, for machines that we know.
+
+mod model;
+mod routes;
+mod send;
+
+pub use model::is_relayed;
+pub use routes::{answer, routes};
+pub use send::{Given, Relayed, credential, send};

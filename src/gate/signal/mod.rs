@@ -1,0 +1,7 @@
+//! Signals: what an engine pushes, judged and stored as alerts before it is answered.
+
+pub mod model;
+mod queries;
+mod routes;
+
+pub use routes::routes;

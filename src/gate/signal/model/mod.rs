@@ -1,0 +1,42 @@
+//! From the bytes of a push to rows: pure, item by item.
+
+mod batch;
+mod field;
+mod key;
+mod parse;
+
+pub use batch::{BatchError, ITEM_LIMIT, Item, split};
+pub use key::{Occurrences, alert_key};
+pub use parse::{Decision, Rejection, Signal, parse};
+
+/// Why an alert does or does not leave to CAPI. The number in `alert.forward_state`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Forward {
+    /// Filtered, looped, or forwarding is off.
+    No,
+    /// It waits in the outbox.
+    Waiting,
+}
+
+impl Forward {
+    /// The number in `alert.forward_state`.
+    #[must_use]
+    pub const fn code(self) -> i16 {
+        match self {
+            Self::No => 0,
+            Self::Waiting => 1,
+        }
+    }
+}
+
+/// Decides whether a signal leaves. A loop, a decision of our own or of CrowdSieve's that comes back from an engine,
+/// never does; it is stored like any other.
+#[must_use]
+pub fn forward(signal: &Signal, filtered: bool, enabled: bool) -> Forward {
+    let ours = |origin: &str| {
+        let origin = origin.to_ascii_lowercase();
+        origin.starts_with("garrison") || origin.starts_with("crowdsieve")
+    };
+    let looped = signal.decisions.iter().any(|d| d.origin.as_deref().is_some_and(ours));
+    if enabled && !filtered && !looped { Forward::Waiting } else { Forward::No }
+}

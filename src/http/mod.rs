@@ -1,0 +1,13 @@
+//! The toolkit of the edge: problem documents, credentials, the accept loop, the layers. Knows no slice.
+
+mod auth;
+mod body;
+pub mod edge;
+mod engine;
+pub mod layers;
+mod problem;
+
+pub use auth::{Auth, Caller, Machine, Operator, Scope, SessionToken, bearer};
+pub use body::{JsonBody, QueryOf, ReadError, read_limited};
+pub use engine::EngineError;
+pub use problem::{ApiError, FieldError, Problem};

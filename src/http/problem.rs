@@ -1,0 +1,146 @@
+use axum::Json;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+
+use crate::db::DbError;
+
+/// What is wrong with one field of a request.
+#[derive(Debug, Clone, Serialize, utoipa::ToSchema)]
+pub struct FieldError {
+    /// Where: a parameter's name or a path inside the body.
+    pub field: String,
+    /// What is expected there.
+    pub reason: String,
+}
+
+/// An answer that is not a success, by what it means to the caller.
+#[derive(Debug)]
+pub enum ApiError {
+    /// No credential, or none that we know.
+    Unauthorized,
+    /// A good credential that does not reach this far.
+    Forbidden(&'static str),
+    /// Not there, or not yours: the two look the same.
+    NotFound(&'static str),
+    /// The request says something it cannot say.
+    Invalid(Vec<FieldError>),
+    /// It contradicts what stands.
+    Conflict(String),
+    /// More than the limit.
+    TooLarge(String),
+    /// A media type or encoding that we do not read.
+    Unsupported(String),
+    /// We cannot right now; seconds until another try makes sense.
+    Unavailable(u32),
+    /// A bug of ours. The cause is logged and never shown.
+    Internal(String),
+}
+
+impl ApiError {
+    /// One wrong field.
+    #[must_use]
+    pub fn field(field: impl Into<String>, reason: impl Into<String>) -> Self {
+        Self::Invalid(vec![FieldError { field: field.into(), reason: reason.into() }])
+    }
+}
+
+impl From<DbError> for ApiError {
+    fn from(e: DbError) -> Self {
+        match e {
+            DbError::Unavailable(cause) | DbError::Contention(cause) => {
+                tracing::warn!(cause, "the database cannot be asked");
+                Self::Unavailable(2)
+            }
+            DbError::Conflict(cause) => {
+                tracing::info!(cause, "conflict");
+                Self::Conflict("this exists already".to_owned())
+            }
+            DbError::Internal(cause) => Self::Internal(cause),
+        }
+    }
+}
+
+/// An RFC 9457 problem document. `error` repeats the text for programs written against the first API.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+pub struct Problem {
+    /// Stable name of the kind of problem.
+    #[serde(rename = "type")]
+    pub kind: &'static str,
+    /// Its short description.
+    pub title: &'static str,
+    /// The HTTP status again.
+    pub status: u16,
+    /// What happened here.
+    pub detail: String,
+    /// The same text.
+    pub error: String,
+    /// Each wrong field.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub errors: Vec<FieldError>,
+}
+
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        let mut errors = Vec::new();
+        let mut retry_after = None;
+        let (status, kind, title, detail) = match self {
+            Self::Unauthorized => (
+                StatusCode::UNAUTHORIZED,
+                "/problems/unauthorized",
+                "Unauthorized",
+                "Unauthorized".to_owned(),
+            ),
+            Self::Forbidden(detail) => {
+                (StatusCode::FORBIDDEN, "/problems/forbidden", "Forbidden", detail.to_owned())
+            }
+            Self::NotFound(detail) => {
+                (StatusCode::NOT_FOUND, "/problems/not-found", "Not Found", detail.to_owned())
+            }
+            Self::Invalid(fields) => {
+                let text: Vec<_> = fields.iter().map(|f| format!("{} {}", f.field, f.reason)).collect();
+                errors = fields;
+                (StatusCode::BAD_REQUEST, "/problems/invalid", "Invalid request", text.join("; "))
+            }
+            Self::Conflict(detail) => (StatusCode::CONFLICT, "/problems/conflict", "Conflict", detail),
+            Self::TooLarge(detail) => {
+                (StatusCode::PAYLOAD_TOO_LARGE, "/problems/too-large", "Too large", detail)
+            }
+            Self::Unsupported(detail) => (
+                StatusCode::UNSUPPORTED_MEDIA_TYPE,
+                "/problems/unsupported-media-type",
+                "Unsupported media type",
+                detail,
+            ),
+            Self::Unavailable(seconds) => {
+                retry_after = Some(seconds);
+                (
+                    StatusCode::SERVICE_UNAVAILABLE,
+                    "/problems/unavailable",
+                    "Unavailable",
+                    "the service cannot answer right now".to_owned(),
+                )
+            }
+            Self::Internal(cause) => {
+                tracing::error!(cause, "internal error");
+                (
+                    StatusCode::INTERNAL_SERVER_ERROR,
+                    "/problems/internal",
+                    "Internal error",
+                    "internal error; the log has it under this answer's request id".to_owned(),
+                )
+            }
+        };
+        let body = Problem { kind, title, status: status.as_u16(), error: detail.clone(), detail, errors };
+        let mut response = (status, Json(body)).into_response();
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        if status == StatusCode::UNAUTHORIZED {
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        if let Some(seconds) = retry_after {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        response
+    }
+}

@@ -1,0 +1,128 @@
+//! Lanes in the database.
+
+use std::time::Duration;
+
+use tokio_postgres::Row;
+use uuid::Uuid;
+
+use super::lane::Lease;
+use crate::db::{Db, DbError, Tenant, TenantTx, sql};
+
+/// Wakes the lanes whose logs grew.
+pub async fn dispatch(db: &Db) -> Result<(), DbError> {
+    let mut connection = db.connection().await?;
+    let tx = db.platform(&mut connection).await?;
+    tx.execute(sql!("lane/dispatch"), &[]).await?;
+    tx.commit().await
+}
+
+/// Leases due lanes.
+pub async fn claim(db: &Db, most: i64, most_of_a_tenant: i64, term: Duration, owner: Uuid) -> Result<Vec<Lease>, DbError> {
+    let mut connection = db.connection().await?;
+    let tx = db.platform(&mut connection).await?;
+    let rows = tx.query(sql!("lane/claim"), &[&most, &most_of_a_tenant, &term.as_secs_f64(), &owner]).await?;
+    tx.commit().await?;
+    let lease = |row: &Row| Lease {
+        tenant: Tenant::proven(row.get("tenant_id")),
+        topic: row.get("topic"),
+        subject: row.get("subject_id"),
+        fence: row.get("fence"),
+        failures: row.get("failures"),
+        cursor: (row.get("cursor_xid"), row.get("cursor_seq")),
+        horizon: row.get("horizon"),
+    };
+    Ok(rows.iter().map(lease).collect())
+}
+
+/// Prolongs a lease; false when it is lost.
+pub async fn renew(db: &Db, lease: &Lease, term: Duration) -> Result<bool, DbError> {
+    let mut connection = db.connection().await?;
+    let tx = db.tenant(&mut connection, lease.tenant).await?;
+    let n = tx
+        .execute(
+            sql!("lane/renew"),
+            &[&lease.tenant.id(), &lease.topic, &lease.subject, &lease.fence, &term.as_secs_f64()],
+        )
+        .await?;
+    tx.commit().await?;
+    Ok(n == 1)
+}
+
+/// Gives a lease back.
+pub async fn release(db: &Db, lease: &Lease, drained: bool) -> Result<(), DbError> {
+    let upto = drained.then_some(&lease.horizon);
+    let mut connection = db.connection().await?;
+    let tx = db.tenant(&mut connection, lease.tenant).await?;
+    tx.execute(sql!("lane/release"), &[&lease.tenant.id(), &lease.topic, &lease.subject, &lease.fence, &upto]).await?;
+    tx.commit().await
+}
+
+/// Gives a lease back after a failure of the target.
+pub async fn fail(db: &Db, lease: &Lease, error: &str, pause: Duration) -> Result<(), DbError> {
+    let error: String = error.chars().filter(|c| *c != '\0').take(500).collect();
+    let mut connection = db.connection().await?;
+    let tx = db.tenant(&mut connection, lease.tenant).await?;
+    tx.execute(
+        sql!("lane/fail"),
+        &[&lease.tenant.id(), &lease.topic, &lease.subject, &lease.fence, &pause.as_secs_f64(), &error],
+    )
+    .await?;
+    tx.commit().await
+}
+
+/// Moves the lane over delivered rows and deletes them, in the caller's transaction; false when the lease is lost,
+/// and then the caller rolls back.
+///
+/// # Errors
+/// As the statements fail.
+pub async fn finish(tx: &TenantTx<'_>, lease: &Lease, upto: &(String, i64)) -> Result<bool, DbError> {
+    let (tenant, topic, subject) = (lease.tenant.id(), lease.topic, lease.subject);
+    let moved = tx
+        .execute(sql!("lane/update_delivered"), &[&tenant, &topic, &subject, &lease.fence, &upto.0, &upto.1])
+        .await?;
+    if moved == 0 {
+        return Ok(false);
+    }
+    tx.execute(
+        sql!("lane/delete_sent"),
+        &[&tenant, &topic, &subject, &lease.cursor.0, &lease.cursor.1, &upto.0, &upto.1],
+    )
+    .await?;
+    Ok(true)
+}
+
+/// What waits and what fails, over all tenants.
+#[derive(Debug, Clone, Copy)]
+pub struct Backlog {
+    /// Rows of the outbox: up to 50 alerts each.
+    pub rows: i64,
+    /// Age of the oldest, seconds.
+    pub oldest: f64,
+    /// Lanes whose last try failed.
+    pub failing: i64,
+    /// Logins sent to CAPI in the last 50 minutes, where they are counted.
+    pub logins: i64,
+}
+
+/// Reads the backlog.
+///
+/// # Errors
+/// As the statement fails.
+pub async fn backlog(db: &Db) -> Result<Backlog, DbError> {
+    let mut connection = db.connection().await?;
+    let tx = db.platform(&mut connection).await?;
+    let row = tx.query_opt(sql!("lane/get_backlog"), &[]).await?;
+    tx.commit().await?;
+    let row = row.ok_or_else(|| DbError::Internal("a count returned no row".to_owned()))?;
+    Ok(Backlog { rows: row.get("rows"), oldest: row.get("oldest"), failing: row.get("failing"), logins: row.get("logins") })
+}
+
+/// Starts every lane's reading over, after a restore into another cluster. As the owner of the tables.
+///
+/// # Errors
+/// As the statement fails.
+pub async fn reset_cursors(db: &Db) -> Result<(), DbError> {
+    let connection = db.connection().await?;
+    connection.execute(sql!("lane/reset"), &[]).await?;
+    Ok(())
+}

@@ -1,0 +1,159 @@
+//! The keys of one installation, all derived from a single secret of 32 bytes or more.
+//!
+//! Sealing is AES-256-GCM with a random nonce and the place of the value (table, column, owner) as associated
+//! data, so that a ciphertext moved to another row does not open. Hashing of tokens is HMAC-SHA-256: a dump of
+//! the database alone cannot be searched for them.
+
+use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
+use aws_lc_rs::{constant_time, hmac};
+use rand::RngExt as _;
+
+/// Why a sealed value did not open.
+#[derive(Debug, thiserror::Error)]
+pub enum SealError {
+    /// Another key, another place, or damaged bytes: AEAD cannot tell which.
+    #[error("a sealed value does not open with this installation's secret key")]
+    Refused,
+}
+
+/// The keys of one installation.
+pub struct Keyring {
+    seal: LessSafeKey,
+    token: hmac::Key,
+    cursor: hmac::Key,
+    session: [u8; 32],
+    fingerprint: [u8; 32],
+}
+
+impl std::fmt::Debug for Keyring {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Keyring(..)")
+    }
+}
+
+impl Keyring {
+    /// Derives every key from one secret.
+    ///
+    /// # Panics
+    /// Never: the derived key has exactly the length the cipher wants.
+    #[must_use]
+    pub fn new(secret: &[u8]) -> Self {
+        let root = hmac::Key::new(hmac::HMAC_SHA256, secret);
+        let seal = derive(&root, "seal");
+        Self {
+            // 32 bytes are what AES-256 takes, and an HMAC-SHA-256 has 32, so this cannot fail.
+            #[allow(clippy::expect_used)]
+            seal: LessSafeKey::new(UnboundKey::new(&AES_256_GCM, &seal).expect("32 bytes")),
+            token: hmac::Key::new(hmac::HMAC_SHA256, &derive(&root, "token")),
+            cursor: hmac::Key::new(hmac::HMAC_SHA256, &derive(&root, "cursor")),
+            session: derive(&root, "machine session"),
+            fingerprint: derive(&root, "fingerprint"),
+        }
+    }
+
+    /// What a database remembers of the key, to refuse a replica that holds another one.
+    #[must_use]
+    pub const fn fingerprint(&self) -> &[u8; 32] {
+        &self.fingerprint
+    }
+
+    /// The key that signs the session tokens we give to machines.
+    #[must_use]
+    pub const fn session_key(&self) -> &[u8; 32] {
+        &self.session
+    }
+
+    /// The form in which a token, an enrolment key or a CAPI token is stored.
+    #[must_use]
+    pub fn token_hash(&self, token: &str) -> Vec<u8> {
+        hmac::sign(&self.token, token.as_bytes()).as_ref().to_vec()
+    }
+
+    /// Sixteen bytes that prove a page cursor to be ours.
+    #[must_use]
+    pub fn cursor_tag(&self, parts: &[&[u8]]) -> [u8; 16] {
+        let mut context = hmac::Context::with_key(&self.cursor);
+        for part in parts {
+            context.update(&(part.len() as u64).to_be_bytes());
+            context.update(part);
+        }
+        let mut tag = [0; 16];
+        tag.copy_from_slice(&context.sign().as_ref()[..16]);
+        tag
+    }
+
+    /// Seals a value for one place.
+    ///
+    /// # Panics
+    /// Never: the cipher only refuses plaintexts of 64 GiB and more.
+    #[must_use]
+    pub fn seal(&self, place: &str, plain: &[u8]) -> Vec<u8> {
+        let mut nonce = [0u8; NONCE_LEN];
+        rand::rng().fill(&mut nonce[..]);
+        let mut body = plain.to_vec();
+        // Only a plaintext of 64 GiB and more is refused; ours are passwords and tokens.
+        #[allow(clippy::expect_used)]
+        self.seal
+            .seal_in_place_append_tag(
+                Nonce::assume_unique_for_key(nonce),
+                Aad::from(place.as_bytes()),
+                &mut body,
+            )
+            .expect("plaintext below 64 GiB");
+        let mut sealed = nonce.to_vec();
+        sealed.extend_from_slice(&body);
+        sealed
+    }
+
+    /// Opens what [`Self::seal`] made for the same place.
+    ///
+    /// # Errors
+    /// [`SealError::Refused`] for another key, another place or altered bytes.
+    pub fn open(&self, place: &str, sealed: &[u8]) -> Result<Vec<u8>, SealError> {
+        let (nonce, body) = sealed.split_at_checked(NONCE_LEN).ok_or(SealError::Refused)?;
+        let nonce = Nonce::try_assume_unique_for_key(nonce).map_err(|_| SealError::Refused)?;
+        let mut body = body.to_vec();
+        let plain = self
+            .seal
+            .open_in_place(nonce, Aad::from(place.as_bytes()), &mut body)
+            .map_err(|_| SealError::Refused)?;
+        Ok(plain.to_vec())
+    }
+}
+
+/// Compares two secrets in a time that does not depend on where they differ.
+#[must_use]
+pub fn same_secret(a: &[u8], b: &[u8]) -> bool {
+    constant_time::verify_slices_are_equal(a, b).is_ok()
+}
+
+fn derive(root: &hmac::Key, purpose: &str) -> [u8; 32] {
+    let mut out = [0; 32];
+    out.copy_from_slice(hmac::sign(root, format!("garrison/1/{purpose}").as_bytes()).as_ref());
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sealed_value_opens_only_in_its_place_with_its_key() {
+        let ring = Keyring::new(b"0123456789abcdef0123456789abcdef");
+        let other = Keyring::new(b"0123456789abcdef0123456789abcdeX");
+        let sealed = ring.seal("machine.upstream_password/1/m", b"pass");
+        assert_eq!(ring.open("machine.upstream_password/1/m", &sealed).unwrap(), b"pass");
+        assert!(ring.open("machine.upstream_password/2/m", &sealed).is_err());
+        assert!(other.open("machine.upstream_password/1/m", &sealed).is_err());
+        for cut in 0..sealed.len() {
+            assert!(ring.open("machine.upstream_password/1/m", &sealed[..cut]).is_err());
+        }
+    }
+
+    #[test]
+    fn cursor_tags_do_not_run_parts_together() {
+        let ring = Keyring::new(b"0123456789abcdef0123456789abcdef");
+        assert_ne!(ring.cursor_tag(&[b"ab", b"c"]), ring.cursor_tag(&[b"a", b"bc"]));
+        assert_ne!(ring.token_hash("a"), ring.token_hash("b"));
+    }
+}

@@ -1,0 +1,8 @@
+//! Facts without I/O: addresses, durations, times, keys, pages. Knows no slice and no library of the edge.
+
+pub mod duration;
+pub mod keyring;
+pub mod net;
+pub mod page;
+pub mod secret;
+pub mod time;

@@ -1,0 +1,7 @@
+//! Alerts: what was stored, newest first.
+
+mod model;
+mod queries;
+mod routes;
+
+pub use routes::routes;

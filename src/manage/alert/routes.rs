@@ -1,0 +1,79 @@
+use axum::Json;
+use axum::extract::{OriginalUri, Path, State};
+use axum::http::{HeaderMap, HeaderValue, header};
+use jiff::Timestamp;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::model::{AlertView, ListQuery};
+use super::queries;
+use crate::app::App;
+use crate::http::{ApiError, Operator, Problem, QueryOf};
+use crate::kernel::page::Position;
+
+/// Alerts.
+pub fn routes() -> OpenApiRouter<App> {
+    OpenApiRouter::new().routes(routes!(list)).routes(routes!(get))
+}
+
+/// Stored alerts, newest first. A `Link` header with `rel="next"` leads to the page after, as long as there is one.
+#[utoipa::path(get, path = "/api/alerts", tag = "Alerts", params(ListQuery),
+    responses((status = 200, body = Vec<AlertView>, headers(("link" = String, description = "the next page"))),
+        (status = 400, body = Problem), (status = 401, body = Problem)))]
+async fn list(
+    State(app): State<App>,
+    operator: Operator,
+    OriginalUri(uri): OriginalUri,
+    QueryOf(query): QueryOf<ListQuery>,
+) -> Result<(HeaderMap, Json<Vec<AlertView>>), ApiError> {
+    let (filter, mut page, cursor) = query.check(Timestamp::now())?;
+    let identity = filter.identity();
+    if let Some(cursor) = cursor {
+        let position = Position::decode(&cursor, &app.ring, operator.tenant.id(), &identity);
+        page.after = Some(position.map_err(|e| ApiError::field("cursor", e.to_string()))?);
+    }
+    let (alerts, last) = queries::list(&app.db, operator.tenant, &filter, &page).await?;
+    let mut headers = HeaderMap::new();
+    let full = i64::try_from(alerts.len()).is_ok_and(|n| n == page.limit);
+    if let Some(last) = last.filter(|_| full) {
+        let cursor = last.encode(&app.ring, operator.tenant.id(), &identity);
+        let link = next_link(uri.path(), uri.query(), &cursor);
+        if let Ok(link) = HeaderValue::from_str(&link) {
+            headers.insert(header::LINK, link);
+        }
+    }
+    Ok((headers, Json(alerts)))
+}
+
+/// The same question from another place on.
+fn next_link(path: &str, query: Option<&str>, cursor: &str) -> String {
+    let kept = query.unwrap_or_default().split('&').filter(|pair| {
+        let name = pair.split('=').next().unwrap_or_default();
+        !name.is_empty() && name != "cursor" && name != "offset"
+    });
+    let mut pairs: Vec<_> = kept.map(str::to_owned).collect();
+    pairs.push(format!("cursor={cursor}"));
+    format!("<{path}?{}>; rel=\"next\"", pairs.join("&"))
+}
+
+/// One alert, with the signal as it was received.
+#[utoipa::path(get, path = "/api/alerts/{id}", tag = "Alerts", params(("id" = i64, Path, minimum = 1)),
+    responses((status = 200, body = AlertView), (status = 400, body = Problem), (status = 401, body = Problem), (status = 404, body = Problem)))]
+async fn get(State(app): State<App>, operator: Operator, Path(id): Path<String>) -> Result<Json<AlertView>, ApiError> {
+    let id: Option<i64> = id.parse().ok().filter(|n| *n >= 1);
+    let id = id.ok_or_else(|| ApiError::field("id", "must be an integer >= 1"))?;
+    let alert = queries::get(&app.db, operator.tenant, id).await?;
+    alert.map(Json).ok_or(ApiError::NotFound("Alert not found"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::next_link;
+
+    #[test]
+    fn the_link_keeps_the_question() {
+        assert_eq!(next_link("/api/alerts", None, "C"), "</api/alerts?cursor=C>; rel=\"next\"");
+        let link = next_link("/api/alerts", Some("limit=2&offset=4&ip=10.0.0.0%2F8&cursor=B"), "C");
+        assert_eq!(link, "</api/alerts?limit=2&ip=10.0.0.0%2F8&cursor=C>; rel=\"next\"");
+    }
+}

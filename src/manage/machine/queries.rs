@@ -1,0 +1,64 @@
+//! Machines with their last day.
+
+use jiff::Timestamp;
+
+use crate::db::{Db, DbError, Tenant, sql};
+
+/// A machine as it is listed.
+#[derive(Debug)]
+#[allow(missing_docs)]
+pub struct MachineRow {
+    pub id: i64,
+    pub login: String,
+    /// Whether its credentials are ours.
+    pub issued: bool,
+    pub name: String,
+    pub user_agent: Option<String>,
+    pub created_at: Timestamp,
+    pub last_seen_at: Option<Timestamp>,
+    /// Items of the last 24 hours.
+    pub received: i64,
+    pub stored: i64,
+    pub duplicate: i64,
+    pub rejected: i64,
+    pub filtered: i64,
+    /// Alerts that wait to be forwarded, and since when the oldest does.
+    pub waiting: i64,
+    pub oldest: Option<Timestamp>,
+    pub failures: i32,
+    pub last_error: Option<String>,
+    pub next_try_at: Option<Timestamp>,
+    pub last_ok_at: Option<Timestamp>,
+}
+
+/// All machines of a tenant.
+///
+/// # Errors
+/// As the statement fails.
+pub async fn list(db: &Db, tenant: Tenant) -> Result<Vec<MachineRow>, DbError> {
+    let mut connection = db.connection().await?;
+    let tx = db.tenant(&mut connection, tenant).await?;
+    let rows = tx.query(sql!("machine/list"), &[&tenant.id()]).await?;
+    tx.commit().await?;
+    let machine = |row: &tokio_postgres::Row| MachineRow {
+        id: row.get("id"),
+        login: row.get("login"),
+        issued: row.get::<_, i16>("kind") == 1,
+        name: row.get("name"),
+        user_agent: row.get("user_agent"),
+        created_at: row.get("created_at"),
+        last_seen_at: row.get("last_seen_at"),
+        received: row.get("received"),
+        stored: row.get("stored"),
+        duplicate: row.get("duplicate"),
+        rejected: row.get("rejected"),
+        filtered: row.get("filtered"),
+        waiting: row.get("waiting"),
+        oldest: row.get("oldest"),
+        failures: row.get::<_, Option<i32>>("failures").unwrap_or(0),
+        last_error: row.get("last_error"),
+        next_try_at: row.get("next_try_at"),
+        last_ok_at: row.get("last_ok_at"),
+    };
+    Ok(rows.iter().map(machine).collect())
+}

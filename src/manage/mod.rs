@@ -1,0 +1,15 @@
+//! What operators look at and administer.
+
+pub mod alert;
+pub mod machine;
+pub mod tenant;
+pub mod token;
+
+use utoipa_axum::router::OpenApiRouter;
+
+use crate::app::App;
+
+/// The management routes.
+pub fn routes() -> OpenApiRouter<App> {
+    OpenApiRouter::new().merge(alert::routes()).merge(machine::routes())
+}

@@ -1,0 +1,5 @@
+//! Tenants: organisations, each of which owns its rows.
+
+mod queries;
+
+pub use queries::{NewTenant, TenantRow, find, insert, list, remove, set_forward};

@@ -1,0 +1,107 @@
+//! Tenants in the database.
+
+use jiff::Timestamp;
+use rand::RngExt as _;
+
+use crate::db::{Db, DbError, Tenant, TenantTx, sql};
+use crate::kernel::keyring::Keyring;
+use crate::kernel::secret::{self, Kind};
+
+/// A tenant just made; the key is shown once.
+#[derive(Debug)]
+pub struct NewTenant {
+    /// Its number.
+    pub id: i32,
+    /// What `cscli console enroll` takes to bring a machine in.
+    pub enrolment_key: String,
+}
+
+/// A tenant as it is listed.
+#[derive(Debug)]
+#[allow(missing_docs)]
+pub struct TenantRow {
+    pub id: i32,
+    pub name: String,
+    pub forward_enabled: bool,
+    pub created_at: Timestamp,
+}
+
+/// Makes a tenant, its enrolment key and whatever `fill` adds, all in one transaction; none when the name is taken.
+///
+/// # Errors
+/// As the statements fail.
+pub async fn insert(
+    db: &Db,
+    ring: &Keyring,
+    name: &str,
+    forward_enabled: bool,
+    fill: impl AsyncFnOnce(&TenantTx<'_>) -> Result<(), DbError>,
+) -> Result<Option<NewTenant>, DbError> {
+    let mut dedupe_key = vec![0u8; 32];
+    rand::rng().fill(&mut dedupe_key[..]);
+    let mut connection = db.connection().await?;
+    let tx = db.platform(&mut connection).await?;
+    let row = tx.query_opt(sql!("tenant/insert"), &[&name, &dedupe_key, &forward_enabled]).await?;
+    let Some(row) = row else { return Ok(None) };
+    let id: i32 = row.get("id");
+    let enrolment_key = secret::generate(Kind::EnrolmentKey);
+    let hash = ring.token_hash(&enrolment_key);
+    tx.execute(sql!("platform/upsert_credential"), &[&hash, &3i16, &Some(id), &0i64, &None::<Timestamp>]).await?;
+    let tx = tx.into_tenant(Tenant::proven(id)).await?;
+    fill(&tx).await?;
+    tx.commit().await?;
+    Ok(Some(NewTenant { id, enrolment_key }))
+}
+
+/// All tenants.
+///
+/// # Errors
+/// As the statement fails.
+pub async fn list(db: &Db) -> Result<Vec<TenantRow>, DbError> {
+    let mut connection = db.connection().await?;
+    let tx = db.platform(&mut connection).await?;
+    let rows = tx.query(sql!("tenant/list"), &[]).await?;
+    tx.commit().await?;
+    let tenant = |row: &tokio_postgres::Row| TenantRow {
+        id: row.get("id"),
+        name: row.get("name"),
+        forward_enabled: row.get("forward_enabled"),
+        created_at: row.get("created_at"),
+    };
+    Ok(rows.iter().map(tenant).collect())
+}
+
+/// The tenant of this name.
+///
+/// # Errors
+/// As the statement fails.
+pub async fn find(db: &Db, name: &str) -> Result<Option<Tenant>, DbError> {
+    let mut connection = db.connection().await?;
+    let tx = db.platform(&mut connection).await?;
+    let row = tx.query_opt(sql!("tenant/get"), &[&name]).await?;
+    tx.commit().await?;
+    Ok(row.map(|row| Tenant::proven(row.get("id"))))
+}
+
+/// Switches forwarding to CAPI for one tenant.
+///
+/// # Errors
+/// As the statement fails.
+pub async fn set_forward(db: &Db, tenant: Tenant, enabled: bool) -> Result<(), DbError> {
+    let mut connection = db.connection().await?;
+    let tx = db.platform(&mut connection).await?;
+    tx.execute(sql!("tenant/update_forward"), &[&tenant.id(), &enabled]).await?;
+    tx.commit().await
+}
+
+/// Takes a tenant out of service: its credentials open nothing any more. Its rows stay.
+///
+/// # Errors
+/// As the statements fail.
+pub async fn remove(db: &Db, tenant: Tenant) -> Result<(), DbError> {
+    let mut connection = db.connection().await?;
+    let tx = db.platform(&mut connection).await?;
+    tx.execute(sql!("tenant/update_removed"), &[&tenant.id()]).await?;
+    tx.execute(sql!("platform/delete_tenant_credentials"), &[&tenant.id()]).await?;
+    tx.commit().await
+}

@@ -1,0 +1,3 @@
+//! Other machines that we talk to.
+
+pub mod capi;

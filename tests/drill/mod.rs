@@ -1,0 +1,3 @@
+//! What holds while things are killed.
+mod accounting;
+mod book;

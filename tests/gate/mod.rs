@@ -1,0 +1,11 @@
+//! What machines speak: real engines, recorded ones, hostile ones.
+mod acceptance;
+mod bombs;
+mod cscapi;
+mod engine;
+mod faults;
+mod hostile;
+mod odd;
+mod paths;
+mod recorded;
+mod relay;

@@ -1,0 +1,8 @@
+//! What operators look at and administer.
+mod alert;
+mod cli;
+mod filters;
+mod machines;
+mod pages;
+mod shape;
+mod strangers;

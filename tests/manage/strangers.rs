@@ -1,0 +1,259 @@
+//! Every operation of `/openapi.json` without credentials, with another tenant's, with too few rights.
+use crate::support::garrison::text;
+use crate::support::http::{Answer, Api};
+use crate::support::machine::signal;
+use crate::support::wait;
+use crate::support::world::{Tenant, World, rule};
+use serde_json::{Value, json};
+
+/// Operations that are meant for anyone.
+fn is_open(method: &str, path: &str) -> bool {
+    let documents = ["/health", "/healthz", "/readyz", "/metrics", "/openapi.json"];
+    let before_login = ["/watchers", "/watchers/login", "/watchers/reset"];
+    match method {
+        "GET" => documents.contains(&path) || path.starts_with("/docs"),
+        "POST" => ["/v2", "/v3"]
+            .iter()
+            .any(|v| path.strip_prefix(v).is_some_and(|p| before_login.contains(&p))),
+        _ => false,
+    }
+}
+
+async fn operations(world: &World) -> Vec<(String, String)> {
+    let document = Api::new(world.server().url(), None)
+        .get("/openapi.json")
+        .await
+        .expect(200)
+        .json();
+    assert!(
+        document["openapi"].as_str().is_some_and(|v| v.starts_with("3.1")),
+        "OpenAPI {}",
+        document["openapi"]
+    );
+    let mut all = Vec::new();
+    for (path, item) in document["paths"].as_object().expect("paths") {
+        for method in ["get", "put", "post", "delete", "patch"] {
+            if item.get(method).is_some() {
+                all.push((method.to_uppercase(), path.clone()));
+            }
+        }
+    }
+    for needed in [
+        "/api/alerts",
+        "/api/alerts/{id}",
+        "/api/filters",
+        "/api/filters/{id}",
+        "/api/filters/test",
+        "/api/machines",
+        "/health",
+        "/v3/signals",
+        "/v2/signals",
+    ] {
+        assert!(
+            all.iter().any(|(_, p)| p == needed),
+            "{needed} is not in the document"
+        );
+    }
+    all
+}
+
+async fn call(api: &Api, method: &str, path: &str) -> Answer {
+    let request = api.request(method, path);
+    let request = if method == "GET" {
+        request
+    } else {
+        request.json(&json!({}))
+    };
+    crate::support::http::send(request).await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_operation_without_a_credential_is_401() {
+    let world = World::start().await;
+    let nobody = Api::new(world.server().url(), None);
+    let mut refused = 0;
+    for (method, path) in operations(&world).await {
+        let concrete = fill(&path, "1");
+        let answer = call(&nobody, &method, &concrete).await;
+        if is_open(&method, &path) {
+            assert_ne!(answer.status, 500, "{method} {path}");
+            continue;
+        }
+        assert_eq!(answer.status, 401, "{method} {path}: {}", answer.text());
+        for token in ["x", "eyJhbGciOiJub25lIn0.e30."] {
+            let answer = call(&nobody.with(Some(token)), &method, &concrete).await;
+            assert_eq!(
+                answer.status,
+                401,
+                "{method} {path} with `{token}`: {}",
+                answer.text()
+            );
+        }
+        refused += 1;
+    }
+    assert!(refused >= 15, "only {refused} operations are guarded");
+    // and what no document names is 404, for anyone
+    for path in [
+        "/",
+        "/api",
+        "/api/nothing",
+        "/admin",
+        "/v1/alerts",
+        "/.env",
+        "/api/tenants/1",
+    ] {
+        let answer = nobody.get(path).await;
+        assert!(
+            matches!(answer.status, 401 | 404),
+            "{path}: {} {}",
+            answer.status,
+            answer.text()
+        );
+    }
+}
+
+fn fill(path: &str, id: &str) -> String {
+    let braces = regex::Regex::new(r"\{[^}]+\}").expect("pattern");
+    braces.replace_all(path, id).into_owned()
+}
+
+/// One thing of the tenant's for each path with an id.
+async fn belongings(world: &World, tenant: &Tenant) -> Vec<(&'static str, String)> {
+    let api = world.api_of(tenant);
+    let machine = world.machine(&tenant.name).await;
+    machine.push_ok(world.server(), &[signal("192.0.2.1")]).await;
+    let alert = text(&world.wait_alerts(&api, "", 1, 5).await[0], "id");
+    let made = api
+        .post("/api/filters", &rule("theirs", "scenario", "eq", json!("x")))
+        .await;
+    assert!((200..300).contains(&made.status), "{}", made.text());
+    vec![
+        ("/api/alerts/{id}", alert),
+        ("/api/filters/{id}", text(&made.json(), "id")),
+    ]
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn another_tenants_ids_are_404_and_untouched() {
+    let world = World::start().await;
+    let (acme, umbrella) = (world.tenant("acme").await, world.tenant("umbrella").await);
+    let theirs = belongings(&world, &acme).await;
+    let (owner, stranger) = (world.api_of(&acme), world.api_of(&umbrella));
+    let mut tried = 0;
+    for (method, path) in operations(&world).await {
+        if !path.contains('{') || !path.starts_with("/api/") {
+            continue;
+        }
+        let (_, id) = theirs
+            .iter()
+            .find(|(p, _)| *p == path)
+            .unwrap_or_else(|| panic!("teach this test about {path}"));
+        let body = rule("mine now", "scenario", "eq", json!("y"));
+        let with = |id: &str| {
+            let request = stranger.request(&method, &fill(&path, id));
+            if method == "GET" {
+                request
+            } else {
+                request.json(&body)
+            }
+        };
+        let answer = crate::support::http::send(with(id)).await.expect(404);
+        let nobodys = match id.parse::<i64>() {
+            Ok(n) => (n + 5_000_000).to_string(),
+            Err(_) => crate::support::machine::new_uuid(),
+        };
+        let absent = crate::support::http::send(with(&nobodys)).await.expect(404);
+        assert_eq!(
+            answer.body, absent.body,
+            "{method} {path}: not yours, and not there"
+        );
+        tried += 1;
+    }
+    assert!(tried >= 4, "only {tried} operations have ids");
+    for (path, id) in &theirs {
+        owner.get(&fill(path, id)).await.expect(200);
+    }
+    let kept = owner.get(&fill("/api/filters/{id}", &theirs[1].1)).await.json();
+    assert_eq!(kept["name"], "theirs");
+    // lists hold one's own only
+    for path in ["/api/alerts?limit=1000&raw=true", "/api/machines", "/api/filters"] {
+        let list = stranger.get(path).await.expect(200).text();
+        assert!(
+            !list.contains("theirs") && !list.contains("192.0.2.1"),
+            "{path}: {list}"
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_revoked_token_is_401_within_5_s_on_both_replicas() {
+    let world = World::with(2, &[]).await;
+    let made = world
+        .cli
+        .json(&["token", "add", "--tenant", "default", "--scope", "read"])
+        .await;
+    let (id, token) = (text(&made, "id"), text(&made, "token"));
+    let apis: Vec<Api> = world.servers.iter().map(|s| s.api(Some(&token))).collect();
+    for api in &apis {
+        api.get("/api/alerts").await.expect(200);
+    }
+    world.cli.run(&["token", "revoke", &id]).await.expect_ok();
+    let start = std::time::Instant::now();
+    for api in &apis {
+        while api.get("/api/alerts").await.status != 401 {
+            assert!(start.elapsed() < wait::secs(5), "still good after 5 s");
+            tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+        }
+    }
+    let still = || async {
+        apis[0].get("/api/alerts").await.status == 401 && apis[1].get("/api/machines").await.status == 401
+    };
+    wait::holds("revoked for good", wait::secs(1), still).await;
+    world.api().get("/api/alerts").await.expect(200);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_read_scope_reads_and_never_writes() {
+    let world = World::start().await;
+    let made = world
+        .cli
+        .json(&["token", "add", "--tenant", "default", "--scope", "read"])
+        .await;
+    let reader = world.server().api(Some(&text(&made, "token")));
+    let before = world.api().get("/api/filters").await.expect(200).json();
+    let mut refused = 0;
+    for (method, path) in operations(&world).await {
+        // the trial changes nothing: a reader may
+        if !path.starts_with("/api/") || path == "/api/filters/test" {
+            continue;
+        }
+        let request = reader.request(&method, &fill(&path, "1"));
+        let body = match (method.as_str(), path.as_str()) {
+            ("POST", "/api/filters") | ("PUT", "/api/filters/{id}") => {
+                Some(rule("x", "scenario", "eq", json!("y")))
+            }
+            ("PUT", "/api/filters") => Some(json!({"mode": "allow"})),
+            ("GET" | "DELETE", _) => None,
+            _ => panic!("teach this test about {method} {path}"),
+        };
+        let request = match &body {
+            Some(body) => request.json(body),
+            None => request,
+        };
+        let answer = crate::support::http::send(request).await;
+        if method == "GET" {
+            assert!(
+                matches!(answer.status, 200 | 404),
+                "{method} {path}: {} {}",
+                answer.status,
+                answer.text()
+            );
+        } else {
+            assert_eq!(answer.status, 403, "{method} {path}: {}", answer.text());
+            refused += 1;
+        }
+    }
+    assert!(refused >= 4, "only {refused} operations write");
+    let after: Value = world.api().get("/api/filters").await.expect(200).json();
+    assert_eq!(before, after);
+}

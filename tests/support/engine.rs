@@ -1,0 +1,176 @@
+//! Debian's own CrowdSec 1.4.6, unpacked and never installed, and PyPI's cscapi.
+use super::http::{Answer, Api, send};
+use super::machine::Machine;
+use super::{Scratch, env, free_port, wait};
+use serde_json::{Value, json};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// The unpacked package; `dev/deps.sh` prepares it.
+fn package() -> PathBuf {
+    let fs = env("GARRISON_TEST_LAB_FS").map_or_else(|| root().join("target/lab/fs"), Into::into);
+    assert!(
+        fs.join("usr/bin/crowdsec").exists(),
+        "no crowdsec under {}: run dev/deps.sh, or set GARRISON_TEST_LAB_FS",
+        fs.display()
+    );
+    fs
+}
+
+/// A Local API of CrowdSec 1.4.6 whose Central API is the service under test.
+pub struct Engine {
+    lapi: Child,
+    port: u16,
+    dir: Scratch,
+    pub login: String,
+    log: PathBuf,
+}
+
+impl Engine {
+    pub async fn start(capi_url: &str, machine: &Machine) -> Self {
+        let dir = Scratch::new("engine");
+        let port = free_port();
+        let log = dir.join("lapi.log");
+        let mut setup = script(&dir, port);
+        setup.arg("setup").env("CAPI_URL", capi_url);
+        setup
+            .env("CAPI_LOGIN", &machine.login)
+            .env("CAPI_PASSWORD", &machine.password);
+        let out = tokio::task::spawn_blocking(move || setup.output().expect("bash"))
+            .await
+            .expect("join");
+        assert!(
+            out.status.success(),
+            "lab.sh setup: {}",
+            String::from_utf8_lossy(&out.stderr)
+        );
+        let file = std::fs::File::create(&log).expect("log file");
+        let mut cmd = Command::new(package().join("usr/bin/crowdsec"));
+        cmd.arg("-c")
+            .arg(dir.join("lapi/config.yaml"))
+            .arg("-no-cs")
+            .stdin(Stdio::null());
+        cmd.stdout(file.try_clone().expect("log file")).stderr(file);
+        let lapi = cmd.spawn().expect("crowdsec starts");
+        let engine = Self {
+            lapi,
+            port,
+            dir,
+            login: machine.login.clone(),
+            log,
+        };
+        let api = engine.api(None);
+        wait::until_true("the engine's Local API answers", wait::secs(20), || async {
+            super::http::try_send(api.request("GET", "/health"))
+                .await
+                .is_ok_and(|a| a.status == 200)
+        })
+        .await;
+        engine
+    }
+
+    fn api(&self, token: Option<&str>) -> Api {
+        Api::new(format!("http://127.0.0.1:{}", self.port), token)
+    }
+
+    /// An agent's session; with scenarios, so that the engine begins to pull.
+    async fn watcher(&self) -> Api {
+        let body = json!({"machine_id": "lab-watcher", "password": "lab-watcher-password",
+            "scenarios": ["crowdsecurity/ssh-bf"]});
+        let call = self
+            .api(None)
+            .request("POST", "/v1/watchers/login")
+            .header("user-agent", "lab/1.0");
+        let answer = send(call.json(&body)).await.expect(200);
+        self.api(answer.json()["token"].as_str())
+    }
+
+    pub async fn log_in_agent(&self) {
+        self.watcher().await;
+    }
+
+    /// All in one POST: the engine drops what comes while it is busy.
+    pub async fn post_alerts(&self, alerts: &[Value]) -> Answer {
+        let call = self
+            .watcher()
+            .await
+            .request("POST", "/v1/alerts")
+            .header("user-agent", "lab/1.0");
+        send(call.json(alerts)).await.expect(201)
+    }
+
+    /// What the engine itself has.
+    pub async fn alerts(&self) -> Vec<Value> {
+        let call = self
+            .watcher()
+            .await
+            .request("GET", "/v1/alerts?limit=0")
+            .header("user-agent", "lab/1.0");
+        match send(call).await.expect(200).json() {
+            Value::Array(list) => list,
+            _ => Vec::new(),
+        }
+    }
+
+    pub async fn cscli(&self, args: &[&str]) -> (bool, String) {
+        let mut cmd = script(&self.dir, self.port);
+        cmd.arg("cscli").args(args);
+        let out = tokio::task::spawn_blocking(move || cmd.output().expect("cscli"))
+            .await
+            .expect("join");
+        let said = [out.stdout, out.stderr].concat();
+        (out.status.success(), String::from_utf8_lossy(&said).into_owned())
+    }
+}
+
+impl Drop for Engine {
+    fn drop(&mut self) {
+        let _ = self.lapi.kill();
+        let _ = self.lapi.wait();
+        if std::thread::panicking() {
+            let log = std::fs::read_to_string(&self.log).unwrap_or_default();
+            let tail: Vec<&str> = log.lines().rev().take(40).collect();
+            eprintln!("--- engine, newest first ---\n{}", tail.join("\n"));
+        }
+    }
+}
+
+fn script(dir: &Scratch, port: u16) -> Command {
+    let mut cmd = Command::new("bash");
+    cmd.arg(root().join("tests/lab/lab.sh"));
+    cmd.env("LAB", &dir.0)
+        .env("FS", package())
+        .env("LAPI_PORT", port.to_string());
+    cmd.stdin(Stdio::null());
+    cmd
+}
+
+/// Runs `tests/lab/cscapi_run.py` and gives what it reports, one JSON object.
+pub async fn cscapi(base: &str, enrol_key: &str, database: &Path) -> Value {
+    let venv = env("GARRISON_TEST_LAB_VENV").map_or_else(|| root().join("target/lab/venv"), PathBuf::from);
+    let python = venv.join("bin/python");
+    assert!(
+        python.exists(),
+        "no cscapi under {}: run dev/deps.sh, or set GARRISON_TEST_LAB_VENV",
+        venv.display()
+    );
+    let mut cmd = Command::new("timeout");
+    cmd.arg("60")
+        .arg(python)
+        .arg(root().join("tests/lab/cscapi_run.py"));
+    cmd.arg(base).arg(enrol_key).arg(database).stdin(Stdio::null());
+    let out = tokio::task::spawn_blocking(move || cmd.output().expect("python"))
+        .await
+        .expect("join");
+    let (said, errors) = (
+        String::from_utf8_lossy(&out.stdout),
+        String::from_utf8_lossy(&out.stderr),
+    );
+    assert!(out.status.success(), "cscapi: {said}\n{errors}");
+    let last = said.lines().last().unwrap_or_default();
+    serde_json::from_str(last).unwrap_or_else(|e| panic!("cscapi ({e}): {said}\n{errors}"))
+}

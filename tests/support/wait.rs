@@ -1,0 +1,51 @@
+//! Polling with a deadline: no test sleeps where it can look.
+use std::future::Future;
+use std::time::{Duration, Instant};
+
+/// Polls until `probe` gives `Some`; panics with `what` after `limit`.
+pub async fn until<T, F, Fut>(what: &str, limit: Duration, mut probe: F) -> T
+where
+    F: FnMut() -> Fut,
+    Fut: Future<Output = Option<T>>,
+{
+    let start = Instant::now();
+    let mut pause = Duration::from_millis(20);
+    loop {
+        if let Some(found) = probe().await {
+            return found;
+        }
+        assert!(start.elapsed() < limit, "not within {limit:?}: {what}");
+        tokio::time::sleep(pause).await;
+        pause = (pause * 3 / 2).min(Duration::from_millis(250));
+    }
+}
+
+/// Polls until `probe` is true; panics with `what` after `limit`.
+pub async fn until_true<F, Fut>(what: &str, limit: Duration, mut probe: F)
+where
+    F: FnMut() -> Fut,
+    Fut: Future<Output = bool>,
+{
+    until(what, limit, || {
+        let look = probe();
+        async move { look.await.then_some(()) }
+    })
+    .await;
+}
+
+/// Asserts that `probe` stays true for `span`: for things that must not happen.
+pub async fn holds<F, Fut>(what: &str, span: Duration, mut probe: F)
+where
+    F: FnMut() -> Fut,
+    Fut: Future<Output = bool>,
+{
+    let start = Instant::now();
+    while start.elapsed() < span {
+        assert!(probe().await, "did not hold: {what}");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+}
+
+pub const fn secs(n: u64) -> Duration {
+    Duration::from_secs(n)
+}
