@@ -21,8 +21,11 @@ mod operation;
 pub use operation::Scrape;
 
 #[derive(OpenApi)]
-#[openapi(info(title = "Garrison", description = "Fleet gate and command post for defended servers. CrowdSec engines speak to the routes under `/v2` and `/v3` as if to CAPI; programs and people use the routes under `/api` with a token of their tenant.",
-    license(name = "Apache-2.0", identifier = "Apache-2.0")))]
+#[openapi(info(
+    title = "Garrison",
+    description = "Fleet gate and command post for defended servers. CrowdSec engines speak to the routes under `/v2` and `/v3` as if to CAPI; programs and people use the routes under `/api` with a token of their tenant.",
+    license(name = "Apache-2.0", identifier = "Apache-2.0")
+))]
 struct Base;
 
 /// Everything below `/api` and the engines' routes, with their description.
@@ -40,15 +43,22 @@ fn described() -> (Router<Gate>, utoipa::openapi::OpenApi) {
 #[must_use]
 pub fn openapi() -> utoipa::openapi::OpenApi {
     let (_, mut doc) = described();
-    let (_, managed) = OpenApiRouter::<App>::new().merge(manage::routes()).merge(operation::routes()).split_for_parts();
+    let (_, managed) = OpenApiRouter::<App>::new()
+        .merge(manage::routes())
+        .merge(operation::routes())
+        .split_for_parts();
     doc.merge(managed);
     let components = doc.components.get_or_insert_with(Default::default);
     let bearer = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).build();
     components.add_security_scheme("token", SecurityScheme::Http(bearer));
-    components.add_security_scheme("key", SecurityScheme::ApiKey(ApiKey::Header(ApiKeyValue::new("X-Api-Key"))));
+    components.add_security_scheme(
+        "key",
+        SecurityScheme::ApiKey(ApiKey::Header(ApiKeyValue::new("X-Api-Key"))),
+    );
     let any = |name: &str| utoipa::openapi::security::SecurityRequirement::new(name, Vec::<String>::new());
     for (path, item) in &mut doc.paths.paths {
-        let operations: [&mut Option<Operation>; 4] = [&mut item.get, &mut item.put, &mut item.post, &mut item.delete];
+        let operations: [&mut Option<Operation>; 4] =
+            [&mut item.get, &mut item.put, &mut item.post, &mut item.delete];
         for operation in operations.into_iter().flatten() {
             // The same handlers serve both of CAPI's versions.
             let version = if path.starts_with("/v2/") { "_v2" } else { "" };
@@ -69,14 +79,25 @@ pub fn openapi() -> utoipa::openapi::OpenApi {
 pub fn router(gate: Gate, scrape: Scrape) -> Router {
     let app = gate.app.clone();
     let (engines, _) = described();
-    let (managed, _) = OpenApiRouter::<App>::new().merge(manage::routes()).merge(operation::routes()).split_for_parts();
+    let (managed, _) = OpenApiRouter::<App>::new()
+        .merge(manage::routes())
+        .merge(operation::routes())
+        .split_for_parts();
     let doc = openapi();
     let text = serde_json::to_string(&doc).unwrap_or_default();
     Router::new()
         .merge(engines.with_state(gate))
         .merge(managed.with_state(app.clone()))
         .merge(scrape.route(app))
-        .route("/openapi.json", get(move || async move { ([(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))], text) }))
+        .route(
+            "/openapi.json",
+            get(move || async move {
+                (
+                    [(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))],
+                    text,
+                )
+            }),
+        )
         .merge(operation::docs(doc))
         .fallback(not_found)
         .method_not_allowed_fallback(not_allowed)
@@ -91,14 +112,25 @@ async fn not_found(uri: axum::http::Uri) -> Response {
 
 async fn not_allowed(uri: axum::http::Uri) -> Response {
     if is_engine_path(uri.path()) {
-        return EngineError::new(StatusCode::METHOD_NOT_ALLOWED, "this route does not know the method").into_response();
+        return EngineError::new(
+            StatusCode::METHOD_NOT_ALLOWED,
+            "this route does not know the method",
+        )
+        .into_response();
     }
     let problem = json!({ "type": "/problems/method-not-allowed", "title": "Method not allowed", "status": 405, "detail": "this route does not know the method" });
-    (StatusCode::METHOD_NOT_ALLOWED, [(header::CONTENT_TYPE, "application/problem+json")], problem.to_string()).into_response()
+    (
+        StatusCode::METHOD_NOT_ALLOWED,
+        [(header::CONTENT_TYPE, "application/problem+json")],
+        problem.to_string(),
+    )
+        .into_response()
 }
 
 fn is_engine_path(path: &str) -> bool {
-    ["/v1/", "/v2/", "/v3/"].iter().any(|prefix| path.starts_with(prefix))
+    ["/v1/", "/v2/", "/v3/"]
+        .iter()
+        .any(|prefix| path.starts_with(prefix))
 }
 
 /// Whether the database is there, at the version this binary knows, and this replica is to be given work.
@@ -116,5 +148,8 @@ async fn is_ready(State(app): State<App>) -> Result<(), &'static str> {
 
 /// What waits, for the metrics; none when the database cannot be asked.
 async fn backlog(app: &App) -> Option<jobs::Backlog> {
-    tokio::time::timeout(std::time::Duration::from_secs(2), jobs::backlog(&app.db)).await.ok()?.ok()
+    tokio::time::timeout(std::time::Duration::from_secs(2), jobs::backlog(&app.db))
+        .await
+        .ok()?
+        .ok()
 }

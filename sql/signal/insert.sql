@@ -40,7 +40,7 @@ unread AS (
   SELECT $1, $3, r.item, r.field, r.reason, r.raw_offset, r.raw_length
   FROM unnest($57::int[], $58::text[], $59::text[], $60::int[], $61::int[]) AS r(item, field, reason, raw_offset, raw_length))
 INSERT INTO signal_batch (tenant_id, id, machine_id, api_version, received, stored, duplicate, rejected, filtered, body)
-SELECT $1, $3, $2, $4, $5, count(*), $5 - $6 - count(*), $6, count(*) FILTER (WHERE filtered),
-       CASE WHEN count(*) > 0 OR $6 > 0 THEN $7::bytea END
+SELECT $1, $3, $2, $4, $5::int, count(*), $5::int - $6::int - count(*), $6::int, count(*) FILTER (WHERE filtered),
+       CASE WHEN count(*) > 0 OR $6::int > 0 THEN $7::bytea END
 FROM new
 RETURNING stored, duplicate, filtered

@@ -18,7 +18,10 @@ use crate::kernel::time::rfc3339_millis;
 
 /// Probes.
 pub(super) fn routes() -> OpenApiRouter<App> {
-    OpenApiRouter::new().routes(routes!(health)).routes(routes!(healthz)).routes(routes!(readyz))
+    OpenApiRouter::new()
+        .routes(routes!(health))
+        .routes(routes!(healthz))
+        .routes(routes!(readyz))
 }
 
 /// Sign of life.
@@ -31,7 +34,10 @@ struct Health {
 /// Whether the process answers. Looks at nothing else.
 #[utoipa::path(get, path = "/health", tag = "Operation", security(()), responses((status = 200, body = Health)))]
 async fn health() -> Json<Health> {
-    Json(Health { status: "ok", timestamp: rfc3339_millis(Timestamp::now()) })
+    Json(Health {
+        status: "ok",
+        timestamp: rfc3339_millis(Timestamp::now()),
+    })
 }
 
 /// Liveness: never depends on Postgres, so that its outage restarts no replica.
@@ -64,7 +70,8 @@ impl Scrape {
 async fn scrape(Scrape(handle): Scrape, app: App) -> Response {
     let (open, idle, waiting) = app.db.status();
     for (state, n) in [("open", open), ("idle", idle), ("waiting", waiting)] {
-        metrics::gauge!("garrison_pool_connections", "state" => state).set(u32::try_from(n).unwrap_or(u32::MAX));
+        metrics::gauge!("garrison_pool_connections", "state" => state)
+            .set(u32::try_from(n).unwrap_or(u32::MAX));
     }
     let seen = backlog(&app).await;
     metrics::gauge!("garrison_database_up").set(if seen.is_some() { 1.0 } else { 0.0 });
@@ -81,26 +88,63 @@ async fn scrape(Scrape(handle): Scrape, app: App) -> Response {
     }
     handle.run_upkeep();
     let text = handle.render();
-    ([(header::CONTENT_TYPE, HeaderValue::from_static("text/plain; version=0.0.4"))], text).into_response()
+    (
+        [(
+            header::CONTENT_TYPE,
+            HeaderValue::from_static("text/plain; version=0.0.4"),
+        )],
+        text,
+    )
+        .into_response()
 }
 
 /// Says what each metric is.
 pub(super) fn describe() {
     use metrics::{describe_counter, describe_gauge};
     describe_counter!("garrison_batches_total", "Pushes of signals that were read.");
-    describe_counter!("garrison_batches_failed_total", "Pushes that were answered with an error because they could not be stored.");
-    describe_counter!("garrison_signals_received_total", "Items of pushes: stored + duplicate + rejected.");
+    describe_counter!(
+        "garrison_batches_failed_total",
+        "Pushes that were answered with an error because they could not be stored."
+    );
+    describe_counter!(
+        "garrison_signals_received_total",
+        "Items of pushes: stored + duplicate + rejected."
+    );
     describe_counter!("garrison_signals_total", "Items of pushes by outcome.");
-    describe_counter!("garrison_alerts_filtered_total", "Stored alerts that a tenant's filters keep from CAPI.");
-    describe_counter!("garrison_forwarded_total", "Signals that CAPI took, repeats included.");
-    describe_counter!("garrison_forward_refused_total", "Signals that CAPI refuses for good.");
-    describe_counter!("garrison_leases_lost_total", "Turns that ended because another worker had the lane.");
-    describe_gauge!("garrison_pool_connections", "Connections to Postgres by state; waiting counts callers.");
+    describe_counter!(
+        "garrison_alerts_filtered_total",
+        "Stored alerts that a tenant's filters keep from CAPI."
+    );
+    describe_counter!(
+        "garrison_forwarded_total",
+        "Signals that CAPI took, repeats included."
+    );
+    describe_counter!(
+        "garrison_forward_refused_total",
+        "Signals that CAPI refuses for good."
+    );
+    describe_counter!(
+        "garrison_leases_lost_total",
+        "Turns that ended because another worker had the lane."
+    );
+    describe_gauge!(
+        "garrison_pool_connections",
+        "Connections to Postgres by state; waiting counts callers."
+    );
     describe_gauge!("garrison_database_up", "Whether Postgres answered this scrape.");
-    describe_gauge!("garrison_outbox_rows", "Rows of up to 50 alerts that wait to be forwarded.");
+    describe_gauge!(
+        "garrison_outbox_rows",
+        "Rows of up to 50 alerts that wait to be forwarded."
+    );
     describe_gauge!("garrison_lanes_failing", "Machines whose last delivery failed.");
-    describe_gauge!("garrison_upstream_logins", "Logins sent to CAPI in the last 50 minutes, where they are counted.");
-    describe_gauge!("garrison_forward_lag_seconds", "Age of the oldest alert that waits to be forwarded.");
+    describe_gauge!(
+        "garrison_upstream_logins",
+        "Logins sent to CAPI in the last 50 minutes, where they are counted."
+    );
+    describe_gauge!(
+        "garrison_forward_lag_seconds",
+        "Age of the oldest alert that waits to be forwarded."
+    );
 }
 
 impl Scrape {

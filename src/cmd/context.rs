@@ -61,20 +61,33 @@ impl Installation {
         }
         let ring = Arc::new(keyring(&db, &config, cluster.is_some()).await?);
         check_cluster(&db).await?;
-        Ok(Self { config, db, ring, cluster })
+        Ok(Self {
+            config,
+            db,
+            ring,
+            cluster,
+        })
     }
 
     /// Makes tenant `default`, its rules and its first token, unless they were made before.
     pub async fn first_start(&self) -> anyhow::Result<Option<FirstStart>> {
         let import = first_rules(&self.config)?;
         let configured = import.is_some();
-        let fill = async |tx: &db::TenantTx<'_>| if configured { Ok(()) } else { filter::insert_defaults(tx).await };
+        let fill = async |tx: &db::TenantTx<'_>| {
+            if configured {
+                Ok(())
+            } else {
+                filter::insert_defaults(tx).await
+            }
+        };
         let made = if tenant::list(&self.db).await?.is_empty() {
             tenant::insert(&self.db, &self.ring, "default", true, fill).await?
         } else {
             None
         };
-        let Some(default) = tenant::find(&self.db, "default").await? else { return Ok(None) };
+        let Some(default) = tenant::find(&self.db, "default").await? else {
+            return Ok(None);
+        };
         if let (Some(_), Some(import)) = (&made, import) {
             filter::import(&self.db, default, import).await?;
         }
@@ -85,7 +98,12 @@ impl Installation {
         let text = secret::generate(Kind::ApiToken);
         make_data_dir(&self.config.data_dir)?;
         write_secret(&self.config.data_dir.join("admin-token"), &format!("{text}\n"))?;
-        let new = token::NewToken { text: &text, name: "first admin token", scope: Scope::Admin, expires_at: None };
+        let new = token::NewToken {
+            text: &text,
+            name: "first admin token",
+            scope: Scope::Admin,
+            expires_at: None,
+        };
         token::insert(&self.db, &self.ring, default, &new).await?;
         Ok(Some(FirstStart { admin_token: text }))
     }
@@ -114,7 +132,10 @@ fn first_rules(config: &Config) -> anyhow::Result<Option<filter::Import>> {
         crate::config::FilterMode::Allow => Mode::Allow,
     };
     let given = !rules.is_empty() || mode == Mode::Allow;
-    Ok(given.then_some(filter::Import { rules, mode: Some(mode) }))
+    Ok(given.then_some(filter::Import {
+        rules,
+        mode: Some(mode),
+    }))
 }
 
 /// The installation's secret: configured, or a file in the data directory for the private cluster, or, where several
@@ -130,14 +151,18 @@ async fn keyring(db: &Db, config: &Config, private: bool) -> anyhow::Result<Keyr
         let text = std::fs::read_to_string(&path).with_context(|| path.display().to_string())?;
         Keyring::new(text.trim().as_bytes())
     } else {
-        tracing::warn!("no GARRISON_SECRET_KEY: the key that seals upstream credentials is kept in the database itself");
+        tracing::warn!(
+            "no GARRISON_SECRET_KEY: the key that seals upstream credentials is kept in the database itself"
+        );
         let mut fresh = vec![0u8; 32];
         rand::rng().fill(&mut fresh[..]);
         Keyring::new(&shared_fact(db, "secret_key", &fresh).await?)
     };
     let known = shared_fact(db, "key_fingerprint", ring.fingerprint()).await?;
     if known != ring.fingerprint() {
-        bail!("GARRISON_SECRET_KEY is not the key this database was set up with: every replica needs the same one");
+        bail!(
+            "GARRISON_SECRET_KEY is not the key this database was set up with: every replica needs the same one"
+        );
     }
     Ok(ring)
 }
@@ -149,7 +174,8 @@ async fn shared_fact(db: &Db, name: &str, fresh: &[u8]) -> anyhow::Result<Vec<u8
     tx.execute(sql!("platform/insert_fact"), &[&name, &fresh]).await?;
     let row = tx.query_opt(sql!("platform/get_fact"), &[&name]).await?;
     tx.commit().await?;
-    row.map(|row| row.get("value")).context("a fact of the installation is missing")
+    row.map(|row| row.get("value"))
+        .context("a fact of the installation is missing")
 }
 
 /// Writes what others are to find.
@@ -175,7 +201,10 @@ pub async fn get_fact(db: &Db, name: &str) -> anyhow::Result<Option<String>> {
 async fn check_cluster(db: &Db) -> anyhow::Result<()> {
     let here: String = {
         let connection = db.connection().await?;
-        match connection.query_one("SELECT system_identifier::text FROM pg_control_system()", &[]).await {
+        match connection
+            .query_one("SELECT system_identifier::text FROM pg_control_system()", &[])
+            .await
+        {
             Ok(row) => row.get(0),
             // Some hosted servers keep this from users; they do not restore by dump behind our back either.
             Err(e) => {
@@ -195,7 +224,11 @@ async fn check_cluster(db: &Db) -> anyhow::Result<()> {
 
 fn make_data_dir(dir: &Path) -> anyhow::Result<()> {
     // The private cluster's own user passes through; what is secret in it has mode 0600.
-    std::fs::DirBuilder::new().recursive(true).mode(0o711).create(dir).with_context(|| format!("data directory {}", dir.display()))
+    std::fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o711)
+        .create(dir)
+        .with_context(|| format!("data directory {}", dir.display()))
 }
 
 /// Writes a file that only its owner reads, whole or not at all.
@@ -203,7 +236,12 @@ fn write_secret(path: &Path, text: &str) -> anyhow::Result<()> {
     use std::io::Write as _;
     let new = path.with_extension("new");
     let _ = std::fs::remove_file(&new);
-    let mut file = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&new).with_context(|| new.display().to_string())?;
+    let mut file = std::fs::OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(&new)
+        .with_context(|| new.display().to_string())?;
     file.write_all(text.as_bytes())?;
     file.sync_all()?;
     std::fs::rename(&new, path).with_context(|| path.display().to_string())

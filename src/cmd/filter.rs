@@ -46,14 +46,25 @@ pub async fn run(config: Config, output: Output, command: Command) -> anyhow::Re
     result
 }
 
-async fn act(installation: &Installation, output: Output, command: Command, read: Option<Import>) -> anyhow::Result<()> {
+async fn act(
+    installation: &Installation,
+    output: Output,
+    command: Command,
+    read: Option<Import>,
+) -> anyhow::Result<()> {
     let db = &installation.db;
     match (command, read) {
         (Command::Import { tenant, .. }, Some(rules)) => {
             let names: Vec<_> = rules.rules.iter().map(|r| r.name.clone()).collect();
             let new = import(db, find(db, &tenant).await?, rules).await?;
             let value = json!({ "imported": names.len(), "new": new, "rules": names });
-            output.print(&value, || format!("{} rules read, {new} of them new: {}", names.len(), names.join(", ")))
+            output.print(&value, || {
+                format!(
+                    "{} rules read, {new} of them new: {}",
+                    names.len(),
+                    names.join(", ")
+                )
+            })
         }
         (Command::List { tenant } | Command::Import { tenant, .. }, _) => {
             let set = list(db, find(db, &tenant).await?).await?;
@@ -62,14 +73,29 @@ async fn act(installation: &Installation, output: Output, command: Command, read
                 .iter()
                 .map(|r| json!({ "id": r.id, "name": r.name, "enabled": r.enabled, "description": r.description, "filter": r.expression }))
                 .collect();
-            output.print(&json!({ "mode": set.mode.as_str(), "version": set.version, "rules": values }), || {
-                let rows: Vec<_> = set
-                    .rules
-                    .iter()
-                    .map(|r| vec![r.id.to_string(), if r.enabled { "yes" } else { "no" }.to_owned(), r.name.clone(), r.expression.to_string()])
-                    .collect();
-                format!("mode {}, version {}\n{}", set.mode, set.version, table(&["ID", "ENABLED", "NAME", "FILTER"], &rows))
-            })
+            output.print(
+                &json!({ "mode": set.mode.as_str(), "version": set.version, "rules": values }),
+                || {
+                    let rows: Vec<_> = set
+                        .rules
+                        .iter()
+                        .map(|r| {
+                            vec![
+                                r.id.to_string(),
+                                if r.enabled { "yes" } else { "no" }.to_owned(),
+                                r.name.clone(),
+                                r.expression.to_string(),
+                            ]
+                        })
+                        .collect();
+                    format!(
+                        "mode {}, version {}\n{}",
+                        set.mode,
+                        set.version,
+                        table(&["ID", "ENABLED", "NAME", "FILTER"], &rows)
+                    )
+                },
+            )
         }
     }
 }
@@ -79,15 +105,24 @@ pub fn read_dir(dir: &Path) -> anyhow::Result<Import> {
     let mut files = Vec::new();
     for entry in std::fs::read_dir(dir).with_context(|| dir.display().to_string())? {
         let path = entry?.path();
-        let name = path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
-        let yaml = path.extension().is_some_and(|e| e.eq_ignore_ascii_case("yaml") || e.eq_ignore_ascii_case("yml"));
+        let name = path
+            .file_name()
+            .map(|n| n.to_string_lossy().into_owned())
+            .unwrap_or_default();
+        let yaml = path
+            .extension()
+            .is_some_and(|e| e.eq_ignore_ascii_case("yaml") || e.eq_ignore_ascii_case("yml"));
         if yaml && !name.starts_with(['_', '.']) {
             files.push(path);
         }
     }
     files.sort();
     if files.len() > 200 {
-        bail!("{} holds {} rule files, at most 200 are read", dir.display(), files.len());
+        bail!(
+            "{} holds {} rule files, at most 200 are read",
+            dir.display(),
+            files.len()
+        );
     }
     let mut rules = Vec::new();
     for path in files {

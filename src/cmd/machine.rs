@@ -53,7 +53,9 @@ async fn act(installation: &Installation, output: Output, command: Command) -> a
             if login.as_deref().is_some_and(|l| !is_login(l)) {
                 bail!("a login has 1 to 128 letters, digits and -_.@:");
             }
-            let issued = insert_issued(db, &installation.ring, owner, login).await?.context("a machine with this login is there already")?;
+            let issued = insert_issued(db, &installation.ring, owner, login)
+                .await?
+                .context("a machine with this login is there already")?;
             let url = url(installation).await?;
             let value = json!({ "login": issued.login, "password": issued.password, "url": url });
             output.print(&value, || {
@@ -80,7 +82,8 @@ async fn act(installation: &Installation, output: Output, command: Command) -> a
                             m.id.to_string(),
                             m.login.clone(),
                             m.name.clone(),
-                            m.last_seen_at.map_or_else(|| "never".to_owned(), |t| t.to_string()),
+                            m.last_seen_at
+                                .map_or_else(|| "never".to_owned(), |t| t.to_string()),
                             m.waiting.to_string(),
                         ]
                     })
@@ -91,10 +94,15 @@ async fn act(installation: &Installation, output: Output, command: Command) -> a
         Command::Remove { tenant, machine } => {
             let owner = find(db, &tenant).await?;
             let machines = list(db, owner).await?;
-            let found = machines.iter().find(|m| m.login == machine || m.id.to_string() == machine);
+            let found = machines
+                .iter()
+                .find(|m| m.login == machine || m.id.to_string() == machine);
             let found = found.with_context(|| format!("tenant {tenant} has no machine {machine}"))?;
             remove(db, owner, found.id).await?;
-            output.print(&json!({ "id": found.id, "login": found.login, "removed": true }), || format!("machine {} is removed", found.login))
+            output.print(
+                &json!({ "id": found.id, "login": found.login, "removed": true }),
+                || format!("machine {} is removed", found.login),
+            )
         }
     }
 }
@@ -105,7 +113,13 @@ async fn url(installation: &Installation) -> anyhow::Result<String> {
     let server = &installation.config.server;
     let url = match &server.public_url {
         Some(url) => url.clone(),
-        None => get_fact(&installation.db, "served_url").await?.unwrap_or_else(|| server.base_url(server.listen)),
+        None => get_fact(&installation.db, "served_url")
+            .await?
+            .unwrap_or_else(|| server.base_url(server.listen)),
     };
-    Ok(if url.ends_with('/') { url } else { format!("{url}/") })
+    Ok(if url.ends_with('/') {
+        url
+    } else {
+        format!("{url}/")
+    })
 }

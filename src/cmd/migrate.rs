@@ -9,7 +9,9 @@ use crate::db;
 pub async fn run(config: Config, output: Output) -> anyhow::Result<()> {
     let installation = Installation::open(config).await?;
     let version = db::schema_version(&installation.db).await?;
-    output.print(&json!({ "version": version }), || format!("the schema is at version {version}"))?;
+    output.print(&json!({ "version": version }), || {
+        format!("the schema is at version {version}")
+    })?;
     installation.close().await;
     Ok(())
 }

@@ -66,7 +66,9 @@ pub async fn work_only(config: Config) -> anyhow::Result<()> {
 async fn serve(installation: &Installation, args: Args) -> anyhow::Result<()> {
     let config = &installation.config;
     let first = installation.first_start().await?;
-    let listener = TcpListener::bind(config.server.listen).await.with_context(|| format!("listening on {}", config.server.listen))?;
+    let listener = TcpListener::bind(config.server.listen)
+        .await
+        .with_context(|| format!("listening on {}", config.server.listen))?;
     let address = listener.local_addr()?;
     let url = config.server.base_url(address);
     set_fact(&installation.db, "served_url", &url).await?;
@@ -134,12 +136,19 @@ fn gate(installation: &Installation, auto_enrolment: bool) -> anyhow::Result<Gat
         outbox: Arc::new(Notify::new()),
         draining: Arc::new(AtomicBool::new(false)),
     };
-    Ok(Gate { app, rules: filter::Rules::default() })
+    Ok(Gate {
+        app,
+        rules: filter::Rules::default(),
+    })
 }
 
 fn start_work(gate: &Gate, tasks: &TaskTracker, stop: &CancellationToken) {
     let app = gate.app.clone();
-    let worker = Worker { db: app.db.clone(), wake: app.outbox.clone(), work: vec![Arc::new(Forward { app: app.clone() })] };
+    let worker = Worker {
+        db: app.db.clone(),
+        wake: app.outbox.clone(),
+        work: vec![Arc::new(Forward { app: app.clone() })],
+    };
     tasks.spawn(worker.run(stop.clone()));
     tasks.spawn(upkeep(app.db, stop.clone()));
 }
@@ -161,7 +170,10 @@ async fn upkeep(db: Db, stop: CancellationToken) {
 async fn keep_up(db: &Db) -> Result<(), crate::db::DbError> {
     let mut connection = db.connection().await?;
     // As the owner of the tables: no narrowing.
-    let made: i32 = connection.query_one(sql!("platform/make_partitions"), &[]).await?.get("made");
+    let made: i32 = connection
+        .query_one(sql!("platform/make_partitions"), &[])
+        .await?
+        .get("made");
     if made > 0 {
         tracing::info!(made, "partitions made ahead");
     }
@@ -171,8 +183,17 @@ async fn keep_up(db: &Db) -> Result<(), crate::db::DbError> {
 }
 
 fn start_logging(config: &Config) {
-    let filter = EnvFilter::try_new(&config.logging.level).unwrap_or_else(|_| EnvFilter::new("info"));
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    // The migration library tells every step; its result is logged by us.
+    let quiet = if config.logging.level.contains("refinery") {
+        ""
+    } else {
+        ",refinery_core=warn"
+    };
+    let filter = EnvFilter::try_new(format!("{}{quiet}", config.logging.level))
+        .unwrap_or_else(|_| EnvFilter::new("info"));
+    let builder = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr);
     // A process has one subscriber; a second start in one process would be a test's.
     let _ = match config.logging.format_or_detect() {
         LogFormat::Json => builder.json().try_init(),
@@ -190,17 +211,29 @@ fn greet(installation: &Installation, url: &str, first: Option<&FirstStart>, add
     let file = file.canonicalize().unwrap_or(file);
     println!("\nGarrison serves {url} ({address})");
     if let Some(first) = first {
-        println!("Admin token of tenant default, shown this once and kept in {}:\n  {}", file.display(), first.admin_token);
+        println!(
+            "Admin token of tenant default, shown this once and kept in {}:\n  {}",
+            file.display(),
+            first.admin_token
+        );
     }
     let base = url.trim_end_matches('/');
     let environment = if installation.cluster.is_some() {
         let dir = &installation.config.data_dir;
-        format!("GARRISON_DATA_DIR={} ", dir.canonicalize().unwrap_or_else(|_| dir.clone()).display())
+        format!(
+            "GARRISON_DATA_DIR={} ",
+            dir.canonicalize().unwrap_or_else(|_| dir.clone()).display()
+        )
     } else {
         String::new()
     };
     println!("Next:");
-    println!("  {environment}{me} machine add --tenant default   # what goes into an engine's online_api_credentials.yaml");
-    println!("  curl -s -H \"Authorization: Bearer $(cat {})\" {base}/api/alerts   # what the engines sent", file.display());
+    println!(
+        "  {environment}{me} machine add --tenant default   # what goes into an engine's online_api_credentials.yaml"
+    );
+    println!(
+        "  curl -s -H \"Authorization: Bearer $(cat {})\" {base}/api/alerts   # what the engines sent",
+        file.display()
+    );
     println!("  curl -s {base}/openapi.json   # the interface; {base}/docs/ to browse it\n");
 }

@@ -53,8 +53,13 @@ async fn act(installation: &Installation, output: Output, command: Command) -> a
             if name.is_empty() || name.len() > 100 || name.chars().any(char::is_control) {
                 bail!("a tenant's name has 1 to 100 bytes without control characters");
             }
-            let made = tenant::insert(db, &installation.ring, &name, !no_forward, async |tx| filter::insert_defaults(tx).await).await?;
-            let Some(made) = made else { bail!("there is a tenant {name} already") };
+            let made = tenant::insert(db, &installation.ring, &name, !no_forward, async |tx| {
+                filter::insert_defaults(tx).await
+            })
+            .await?;
+            let Some(made) = made else {
+                bail!("there is a tenant {name} already")
+            };
             let value = json!({ "id": made.id, "name": name, "enrollment_key": made.enrolment_key });
             output.print(&value, || {
                 format!(
@@ -72,7 +77,13 @@ async fn act(installation: &Installation, output: Output, command: Command) -> a
             output.print(&values, || {
                 let rows: Vec<_> = tenants
                     .iter()
-                    .map(|t| vec![t.id.to_string(), t.name.clone(), if t.forward_enabled { "yes" } else { "no" }.to_owned()])
+                    .map(|t| {
+                        vec![
+                            t.id.to_string(),
+                            t.name.clone(),
+                            if t.forward_enabled { "yes" } else { "no" }.to_owned(),
+                        ]
+                    })
                     .collect();
                 table(&["ID", "NAME", "FORWARDS"], &rows)
             })
@@ -80,17 +91,24 @@ async fn act(installation: &Installation, output: Output, command: Command) -> a
         Command::Set { name, forward } => {
             tenant::set_forward(db, find(db, &name).await?, forward).await?;
             output.print(&json!({ "name": name, "forward_enabled": forward }), || {
-                format!("tenant {name} {} to CAPI", if forward { "forwards" } else { "sends nothing" })
+                format!(
+                    "tenant {name} {} to CAPI",
+                    if forward { "forwards" } else { "sends nothing" }
+                )
             })
         }
         Command::Remove { name } => {
             tenant::remove(db, find(db, &name).await?).await?;
-            output.print(&json!({ "name": name, "removed": true }), || format!("tenant {name} is removed"))
+            output.print(&json!({ "name": name, "removed": true }), || {
+                format!("tenant {name} is removed")
+            })
         }
     }
 }
 
 /// The tenant of this name, or an error that says so.
 pub async fn find(db: &Db, name: &str) -> anyhow::Result<Tenant> {
-    tenant::find(db, name).await?.with_context(|| format!("there is no tenant {name}"))
+    tenant::find(db, name)
+        .await?
+        .with_context(|| format!("there is no tenant {name}"))
 }

@@ -66,7 +66,12 @@ pub async fn run(config: Config, output: Output, command: Command) -> anyhow::Re
 async fn act(installation: &Installation, output: Output, command: Command) -> anyhow::Result<()> {
     let db = &installation.db;
     match command {
-        Command::Add { tenant, scope, name, expires } => {
+        Command::Add {
+            tenant,
+            scope,
+            name,
+            expires,
+        } => {
             let owner = find(db, &tenant).await?;
             if name.len() > 100 || name.chars().any(char::is_control) {
                 bail!("a token's name has at most 100 bytes without control characters");
@@ -77,9 +82,16 @@ async fn act(installation: &Installation, output: Output, command: Command) -> a
                 ScopeName::Admin => Scope::Admin,
             };
             let text = secret::generate(Kind::ApiToken);
-            let new = token::NewToken { text: &text, name: &name, scope, expires_at };
+            let new = token::NewToken {
+                text: &text,
+                name: &name,
+                scope,
+                expires_at,
+            };
             let id = token::insert(db, &installation.ring, owner, &new).await?;
-            output.print(&json!({ "id": id, "token": text }), || format!("{text}\n\nThis is token {id} of tenant {tenant}. It is shown this once."))
+            output.print(&json!({ "id": id, "token": text }), || {
+                format!("{text}\n\nThis is token {id} of tenant {tenant}. It is shown this once.")
+            })
         }
         Command::List { tenant } => {
             let tokens = token::list(db, find(db, &tenant).await?).await?;
@@ -97,21 +109,36 @@ async fn act(installation: &Installation, output: Output, command: Command) -> a
                     .iter()
                     .map(|t| {
                         let end = format!("…{}", t.last4);
-                        vec![t.id.to_string(), end, scope_name(t.scope).to_owned(), t.name.clone(), shown(t.expires_at), shown(t.last_used_at), shown(t.revoked_at)]
+                        vec![
+                            t.id.to_string(),
+                            end,
+                            scope_name(t.scope).to_owned(),
+                            t.name.clone(),
+                            shown(t.expires_at),
+                            shown(t.last_used_at),
+                            shown(t.revoked_at),
+                        ]
                     })
                     .collect();
-                table(&["ID", "TOKEN", "SCOPE", "NAME", "EXPIRES", "LAST USED", "REVOKED"], &rows)
+                table(
+                    &["ID", "TOKEN", "SCOPE", "NAME", "EXPIRES", "LAST USED", "REVOKED"],
+                    &rows,
+                )
             })
         }
         Command::Revoke { id, tenant } => {
             let owner = match tenant {
                 Some(name) => find(db, &name).await?,
-                None => token::tenant_of(db, id).await?.with_context(|| format!("there is no token {id}"))?,
+                None => token::tenant_of(db, id)
+                    .await?
+                    .with_context(|| format!("there is no token {id}"))?,
             };
             if !token::revoke(db, owner, id).await? {
                 bail!("there is no token {id} to revoke");
             }
-            output.print(&json!({ "id": id, "revoked": true }), || format!("token {id} is revoked"))
+            output.print(&json!({ "id": id, "revoked": true }), || {
+                format!("token {id} is revoked")
+            })
         }
     }
 }

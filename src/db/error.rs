@@ -32,7 +32,10 @@ impl From<tokio_postgres::Error> for DbError {
         let Some(state) = e.code() else {
             // No SQLSTATE: the connection went, or could not be made (reliability.md 1.3). A value of a wrong type
             // has none either, but that is a bug which shows in every test.
-            return if text.contains("error serializing") || text.contains("error deserializing") || text.contains("invalid column") {
+            return if text.contains("error serializing")
+                || text.contains("error deserializing")
+                || text.contains("invalid column")
+            {
                 Self::Internal(text)
             } else {
                 Self::Unavailable(text)

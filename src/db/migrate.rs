@@ -57,12 +57,20 @@ pub fn expected_version() -> i32 {
 pub async fn schema_version(db: &Db) -> Result<i32, DbError> {
     let client = db.connection().await?;
     let there = client
-        .query_one("SELECT to_regclass('public.refinery_schema_history') IS NOT NULL", &[])
+        .query_one(
+            "SELECT to_regclass('public.refinery_schema_history') IS NOT NULL",
+            &[],
+        )
         .await?;
     if !there.get::<_, bool>(0) {
         return Ok(0);
     }
-    let row = client.query_one("SELECT coalesce(max(version), 0)::int FROM refinery_schema_history", &[]).await?;
+    let row = client
+        .query_one(
+            "SELECT coalesce(max(version), 0)::int FROM refinery_schema_history",
+            &[],
+        )
+        .await?;
     Ok(row.get(0))
 }
 
@@ -74,14 +82,21 @@ pub async fn schema_version(db: &Db) -> Result<i32, DbError> {
 pub async fn migrate(db: &Db) -> Result<usize, MigrateError> {
     let mut connection = db.connection().await?;
     let client: &mut Client = &mut connection;
-    let version: i32 = client.query_one("SELECT current_setting('server_version_num')::int", &[]).await?.get(0);
+    let version: i32 = client
+        .query_one("SELECT current_setting('server_version_num')::int", &[])
+        .await?
+        .get(0);
     if version < 150_000 {
         return Err(MigrateError::TooOld((version / 10_000).to_string()));
     }
     // A session lock, on this one connection; it goes with the connection if we die.
-    client.execute("SELECT pg_advisory_lock($1)", &[&MIGRATION_LOCK]).await?;
+    client
+        .execute("SELECT pg_advisory_lock($1)", &[&MIGRATION_LOCK])
+        .await?;
     let result = run(client).await;
-    let unlocked = client.execute("SELECT pg_advisory_unlock($1)", &[&MIGRATION_LOCK]).await;
+    let unlocked = client
+        .execute("SELECT pg_advisory_unlock($1)", &[&MIGRATION_LOCK])
+        .await;
     let applied = result?;
     unlocked?;
     Ok(applied)
@@ -114,13 +129,18 @@ async fn run(client: &mut Client) -> Result<usize, MigrateError> {
 async fn make_roles(client: &Client) -> Result<(), MigrateError> {
     let user: String = client.query_one("SELECT current_user::text", &[]).await?.get(0);
     for role in ["garrison_service", "garrison_platform"] {
-        let known = client.query_opt("SELECT 1 FROM pg_roles WHERE rolname = $1", &[&role]).await?.is_some();
+        let known = client
+            .query_opt("SELECT 1 FROM pg_roles WHERE rolname = $1", &[&role])
+            .await?
+            .is_some();
         if !known {
             match client.batch_execute(&format!("CREATE ROLE {role} NOLOGIN")).await {
                 Ok(()) => {}
                 Err(e) => match e.code() {
                     Some(c) if *c == SqlState::DUPLICATE_OBJECT || *c == SqlState::UNIQUE_VIOLATION => {}
-                    Some(c) if *c == SqlState::INSUFFICIENT_PRIVILEGE => return Err(MigrateError::Roles(user)),
+                    Some(c) if *c == SqlState::INSUFFICIENT_PRIVILEGE => {
+                        return Err(MigrateError::Roles(user));
+                    }
                     _ => return Err(e.into()),
                 },
             }
@@ -130,14 +150,21 @@ async fn make_roles(client: &Client) -> Result<(), MigrateError> {
             .await?
             .get::<_, bool>(0);
         if !member {
-            match client.batch_execute(&format!("GRANT {role} TO CURRENT_USER")).await {
+            match client
+                .batch_execute(&format!("GRANT {role} TO CURRENT_USER"))
+                .await
+            {
                 Ok(()) => {}
-                Err(e) if e.code() == Some(&SqlState::INSUFFICIENT_PRIVILEGE) => return Err(MigrateError::Roles(user)),
+                Err(e) if e.code() == Some(&SqlState::INSUFFICIENT_PRIVILEGE) => {
+                    return Err(MigrateError::Roles(user));
+                }
                 Err(e) if e.to_string().contains("concurrently") => {}
                 Err(e) => return Err(e.into()),
             }
         }
     }
-    client.batch_execute("GRANT USAGE ON SCHEMA public TO garrison_service, garrison_platform").await?;
+    client
+        .batch_execute("GRANT USAGE ON SCHEMA public TO garrison_service, garrison_platform")
+        .await?;
     Ok(())
 }

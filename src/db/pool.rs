@@ -55,7 +55,13 @@ impl Db {
         if pg.get_application_name().is_none() {
             pg.application_name("garrison");
         }
-        let manager = Manager::from_config(pg, tls(config)?, ManagerConfig { recycling_method: RecyclingMethod::Fast });
+        let manager = Manager::from_config(
+            pg,
+            tls(config)?,
+            ManagerConfig {
+                recycling_method: RecyclingMethod::Fast,
+            },
+        );
         let pool = Pool::builder(manager)
             .max_size(config.pool_size)
             .runtime(Runtime::Tokio1)
@@ -66,7 +72,10 @@ impl Db {
             })
             .build()
             .map_err(|e| DbError::Internal(e.to_string()))?;
-        Ok(Self { pool, statement_cache: config.statement_cache })
+        Ok(Self {
+            pool,
+            statement_cache: config.statement_cache,
+        })
     }
 
     /// A connection for a transaction. Take one late, hold one only, give it back early.
@@ -81,7 +90,11 @@ impl Db {
     ///
     /// # Errors
     /// When the connection fails.
-    pub async fn tenant<'c>(&self, connection: &'c mut Object, tenant: Tenant) -> Result<TenantTx<'c>, DbError> {
+    pub async fn tenant<'c>(
+        &self,
+        connection: &'c mut Object,
+        tenant: Tenant,
+    ) -> Result<TenantTx<'c>, DbError> {
         TenantTx::open(connection, tenant, self.statement_cache).await
     }
 

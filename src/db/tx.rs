@@ -21,17 +21,33 @@ struct Narrowed<'c> {
 }
 
 impl<'c> Narrowed<'c> {
-    async fn open(connection: &'c mut Object, narrow: String, statement_cache: bool) -> Result<Self, DbError> {
+    async fn open(
+        connection: &'c mut Object,
+        narrow: String,
+        statement_cache: bool,
+    ) -> Result<Self, DbError> {
         let tx = connection.transaction().await?;
-        Ok(Self { tx, narrow, narrowed: AtomicBool::new(false), statement_cache })
+        Ok(Self {
+            tx,
+            narrow,
+            narrowed: AtomicBool::new(false),
+            statement_cache,
+        })
     }
 
     async fn prepare(&self, sql: &str) -> Result<tokio_postgres::Statement, DbError> {
-        Ok(if self.statement_cache { self.tx.prepare_cached(sql).await? } else { self.tx.prepare(sql).await? })
+        Ok(if self.statement_cache {
+            self.tx.prepare_cached(sql).await?
+        } else {
+            self.tx.prepare(sql).await?
+        })
     }
 
     /// Runs `work` after the narrowing: in the same round trip the first time.
-    async fn run<T>(&self, work: impl Future<Output = Result<T, tokio_postgres::Error>>) -> Result<T, DbError> {
+    async fn run<T>(
+        &self,
+        work: impl Future<Output = Result<T, tokio_postgres::Error>>,
+    ) -> Result<T, DbError> {
         if self.narrowed.swap(true, Ordering::Relaxed) {
             return Ok(work.await?);
         }
@@ -63,9 +79,16 @@ pub struct TenantTx<'c> {
 }
 
 impl<'c> TenantTx<'c> {
-    pub(super) async fn open(connection: &'c mut Object, tenant: Tenant, statement_cache: bool) -> Result<Self, DbError> {
+    pub(super) async fn open(
+        connection: &'c mut Object,
+        tenant: Tenant,
+        statement_cache: bool,
+    ) -> Result<Self, DbError> {
         let narrow = tenant_role(tenant);
-        Ok(Self { inner: Narrowed::open(connection, narrow, statement_cache).await?, tenant })
+        Ok(Self {
+            inner: Narrowed::open(connection, narrow, statement_cache).await?,
+            tenant,
+        })
     }
 
     /// Whose rows this transaction sees.
@@ -77,7 +100,9 @@ impl<'c> TenantTx<'c> {
     /// Plans every statement of this transaction for its very parameters: what a list with many optional
     /// conditions needs to find its index.
     pub fn plan_for_parameters(&mut self) {
-        self.inner.narrow.push_str("; SET LOCAL plan_cache_mode = force_custom_plan");
+        self.inner
+            .narrow
+            .push_str("; SET LOCAL plan_cache_mode = force_custom_plan");
     }
 
     /// Rows of a statement of the registry.
@@ -146,7 +171,9 @@ pub struct PlatformTx<'c> {
 
 impl<'c> PlatformTx<'c> {
     pub(super) async fn open(connection: &'c mut Object, statement_cache: bool) -> Result<Self, DbError> {
-        Ok(Self { inner: Narrowed::open(connection, PLATFORM_ROLE.to_owned(), statement_cache).await? })
+        Ok(Self {
+            inner: Narrowed::open(connection, PLATFORM_ROLE.to_owned(), statement_cache).await?,
+        })
     }
 
     /// Rows of a statement of the registry.

@@ -66,7 +66,11 @@ impl Operator {
     /// # Errors
     /// 403 for a `read` token.
     pub fn may_change(&self) -> Result<(), ApiError> {
-        if self.scope == Scope::Admin { Ok(()) } else { Err(ApiError::Forbidden("this needs a token of scope admin")) }
+        if self.scope == Scope::Admin {
+            Ok(())
+        } else {
+            Err(ApiError::Forbidden("this needs a token of scope admin"))
+        }
     }
 }
 
@@ -146,10 +150,22 @@ impl Auth {
         Self {
             db,
             ring,
-            operators: Cache::builder().max_capacity(10_000).time_to_live(BELIEVED).build(),
-            callers: Cache::builder().max_capacity(50_000).time_to_live(BELIEVED).build(),
-            sessions: Cache::builder().max_capacity(50_000).time_to_live(BELIEVED).build(),
-            touched: Cache::builder().max_capacity(100_000).time_to_live(TOUCHED).build(),
+            operators: Cache::builder()
+                .max_capacity(10_000)
+                .time_to_live(BELIEVED)
+                .build(),
+            callers: Cache::builder()
+                .max_capacity(50_000)
+                .time_to_live(BELIEVED)
+                .build(),
+            sessions: Cache::builder()
+                .max_capacity(50_000)
+                .time_to_live(BELIEVED)
+                .build(),
+            touched: Cache::builder()
+                .max_capacity(100_000)
+                .time_to_live(TOUCHED)
+                .build(),
         }
     }
 
@@ -162,16 +178,28 @@ impl Auth {
             return Err(ApiError::Unauthorized);
         }
         let hash = self.ring.token_hash(token);
-        let found = self.operators.try_get_with(hash.clone(), self.find_operator(&hash)).await;
-        let operator = found.map_err(|e| ApiError::from(shared(&e)))?.ok_or(ApiError::Unauthorized)?;
-        self.touch(0, operator.tenant.id(), operator.token_id, sql!("platform/touch_token"));
+        let found = self
+            .operators
+            .try_get_with(hash.clone(), self.find_operator(&hash))
+            .await;
+        let operator = found
+            .map_err(|e| ApiError::from(shared(&e)))?
+            .ok_or(ApiError::Unauthorized)?;
+        self.touch(
+            0,
+            operator.tenant.id(),
+            operator.token_id,
+            sql!("platform/touch_token"),
+        );
         Ok(operator)
     }
 
     async fn find_operator(&self, hash: &[u8]) -> Result<Option<Operator>, DbError> {
         let mut connection = self.db.connection().await?;
         let tx = self.db.platform(&mut connection).await?;
-        let row = tx.query_opt(sql!("platform/get_token_principal"), &[&hash]).await?;
+        let row = tx
+            .query_opt(sql!("platform/get_token_principal"), &[&hash])
+            .await?;
         tx.commit().await?;
         Ok(row.map(|row| Operator {
             tenant: Tenant::proven(row.get("tenant_id")),
@@ -189,11 +217,19 @@ impl Auth {
             return Err(EngineError::unauthorized());
         }
         let caller = if let Some((tenant, machine)) = self.session_of(token) {
-            let found = self.sessions.try_get_with((tenant, machine), self.find_session(tenant, machine)).await;
-            found.map_err(|e| EngineError::from(shared(&e)))?.map(Caller::Machine)
+            let found = self
+                .sessions
+                .try_get_with((tenant, machine), self.find_session(tenant, machine))
+                .await;
+            found
+                .map_err(|e| EngineError::from(shared(&e)))?
+                .map(Caller::Machine)
         } else {
             let hash = self.ring.token_hash(token);
-            let found = self.callers.try_get_with(hash.clone(), self.find_caller(&hash)).await;
+            let found = self
+                .callers
+                .try_get_with(hash.clone(), self.find_caller(&hash))
+                .await;
             found.map_err(|e| EngineError::from(shared(&e)))?
         };
         let caller = caller.ok_or_else(EngineError::unauthorized)?;
@@ -206,7 +242,9 @@ impl Auth {
     async fn find_caller(&self, hash: &[u8]) -> Result<Option<Caller>, DbError> {
         let mut connection = self.db.connection().await?;
         let tx = self.db.platform(&mut connection).await?;
-        let row = tx.query_opt(sql!("platform/get_machine_by_token"), &[&hash]).await?;
+        let row = tx
+            .query_opt(sql!("platform/get_machine_by_token"), &[&hash])
+            .await?;
         tx.commit().await?;
         Ok(row.and_then(|row| {
             let subject: i64 = row.get("subject_id");
@@ -220,7 +258,9 @@ impl Auth {
     async fn find_session(&self, tenant: i32, machine: i64) -> Result<Option<Machine>, DbError> {
         let mut connection = self.db.connection().await?;
         let tx = self.db.platform(&mut connection).await?;
-        let row = tx.query_opt(sql!("platform/get_machine_by_id"), &[&tenant, &machine]).await?;
+        let row = tx
+            .query_opt(sql!("platform/get_machine_by_id"), &[&tenant, &machine])
+            .await?;
         tx.commit().await?;
         Ok(row.and_then(|row| Machine::from_row(&row, row.get("id"))))
     }
@@ -231,7 +271,8 @@ impl Auth {
     /// Only if signing fails, which an HMAC does not.
     pub fn session(&self, machine: &Machine) -> Result<SessionToken, EngineError> {
         let now = jiff::Timestamp::now();
-        let expires = now + jiff::SignedDuration::try_from(SESSION).unwrap_or(jiff::SignedDuration::from_secs(3600));
+        let expires =
+            now + jiff::SignedDuration::try_from(SESSION).unwrap_or(jiff::SignedDuration::from_secs(3600));
         let claims = Claims {
             iss: ISSUER.to_owned(),
             aud: AUDIENCE.to_owned(),
@@ -321,8 +362,14 @@ where
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
         let auth = Auth::from_ref(state);
-        let key = parts.headers.get("x-api-key").and_then(|v| v.to_str().ok()).map(str::trim);
-        let token = key.or_else(|| bearer(&parts.headers)).ok_or(ApiError::Unauthorized)?;
+        let key = parts
+            .headers
+            .get("x-api-key")
+            .and_then(|v| v.to_str().ok())
+            .map(str::trim);
+        let token = key
+            .or_else(|| bearer(&parts.headers))
+            .ok_or(ApiError::Unauthorized)?;
         auth.operator(token).await
     }
 }

@@ -1,10 +1,10 @@
 use std::io::Read as _;
 
+use axum::Json;
 use axum::extract::rejection::{JsonRejection, QueryRejection};
 use axum::extract::{FromRequest, FromRequestParts, Query, Request};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode, header};
-use axum::Json;
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use serde::de::DeserializeOwned;
@@ -54,17 +54,32 @@ impl From<ReadError> for ApiError {
 ///
 /// # Errors
 /// When a limit is passed, the encoding is unknown or the bytes are not what they say.
-pub async fn read_limited(headers: &HeaderMap, body: axum::body::Body, wire: usize, unpacked: usize) -> Result<Bytes, ReadError> {
-    let encoding = headers.get(header::CONTENT_ENCODING).map(|v| v.as_bytes().to_ascii_lowercase());
+pub async fn read_limited(
+    headers: &HeaderMap,
+    body: axum::body::Body,
+    wire: usize,
+    unpacked: usize,
+) -> Result<Bytes, ReadError> {
+    let encoding = headers
+        .get(header::CONTENT_ENCODING)
+        .map(|v| v.as_bytes().to_ascii_lowercase());
     let raw = Limited::new(body, wire).collect().await.map_err(|e| {
-        if e.downcast_ref::<LengthLimitError>().is_some() { ReadError::TooLarge(wire) } else { ReadError::Broken }
+        if e.downcast_ref::<LengthLimitError>().is_some() {
+            ReadError::TooLarge(wire)
+        } else {
+            ReadError::Broken
+        }
     })?;
     let raw = raw.to_bytes();
     match encoding.as_deref() {
         None | Some(b"" | b"identity") => Ok(raw),
         Some(b"gzip" | b"x-gzip") => gunzip(&raw, unpacked),
         Some(other) => {
-            let shown: String = String::from_utf8_lossy(other).chars().filter(|c| c.is_ascii_graphic()).take(20).collect();
+            let shown: String = String::from_utf8_lossy(other)
+                .chars()
+                .filter(|c| c.is_ascii_graphic())
+                .take(20)
+                .collect();
             Err(ReadError::Encoding(shown))
         }
     }
@@ -74,7 +89,9 @@ pub async fn read_limited(headers: &HeaderMap, body: axum::body::Body, wire: usi
 fn gunzip(raw: &[u8], limit: usize) -> Result<Bytes, ReadError> {
     let guess = raw.len().saturating_mul(8).min(limit);
     let mut out = Vec::with_capacity(guess);
-    let read = flate2::read::MultiGzDecoder::new(raw).take(limit as u64 + 1).read_to_end(&mut out);
+    let read = flate2::read::MultiGzDecoder::new(raw)
+        .take(limit as u64 + 1)
+        .read_to_end(&mut out);
     match read {
         Ok(n) if n > limit => Err(ReadError::TooLarge(limit)),
         Ok(_) => Ok(out.into()),
@@ -92,10 +109,12 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for JsonBody<T> {
     async fn from_request(req: Request, state: &S) -> Result<Self, ApiError> {
         match Json::<T>::from_request(req, state).await {
             Ok(Json(value)) => Ok(Self(value)),
-            Err(JsonRejection::MissingJsonContentType(_)) => {
-                Err(ApiError::Unsupported("send content-type: application/json".to_owned()))
+            Err(JsonRejection::MissingJsonContentType(_)) => Err(ApiError::Unsupported(
+                "send content-type: application/json".to_owned(),
+            )),
+            Err(e) if e.status() == StatusCode::PAYLOAD_TOO_LARGE => {
+                Err(ApiError::TooLarge("the body is too large".to_owned()))
             }
-            Err(e) if e.status() == StatusCode::PAYLOAD_TOO_LARGE => Err(ApiError::TooLarge("the body is too large".to_owned())),
             Err(JsonRejection::JsonDataError(e)) => Err(ApiError::field("body", cause(&e))),
             Err(JsonRejection::JsonSyntaxError(e)) => Err(ApiError::field("body", cause(&e))),
             Err(e) => Err(ApiError::field("body", e.body_text())),
@@ -125,7 +144,9 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for QueryOf<T> {
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
         match Query::<T>::from_request_parts(parts, state).await {
             Ok(Query(value)) => Ok(Self(value)),
-            Err(QueryRejection::FailedToDeserializeQueryString(e)) => Err(ApiError::field("query", cause(&e))),
+            Err(QueryRejection::FailedToDeserializeQueryString(e)) => {
+                Err(ApiError::field("query", cause(&e)))
+            }
             Err(e) => Err(ApiError::field("query", e.body_text())),
         }
     }
@@ -159,7 +180,10 @@ mod tests {
         assert_eq!(read(None, vec![b'x'; 101], 100, 1000).await, Err(413));
         assert_eq!(read(Some("gzip"), pack(1000), 100, 1000).await, Ok(1000));
         assert_eq!(read(Some("gzip"), pack(1001), 100, 1000).await, Err(413));
-        assert_eq!(read(Some("gzip"), pack(50_000_000), 1_000_000, 1_000_000).await, Err(413));
+        assert_eq!(
+            read(Some("gzip"), pack(50_000_000), 1_000_000, 1_000_000).await,
+            Err(413)
+        );
         assert_eq!(read(Some("gzip"), b"{}".to_vec(), 100, 100).await, Err(400));
         let mut cut = pack(1000);
         cut.truncate(15);

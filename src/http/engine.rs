@@ -19,19 +19,30 @@ impl EngineError {
     /// An answer with this status and text.
     #[must_use]
     pub fn new(status: StatusCode, message: impl Into<String>) -> Self {
-        Self { status, message: message.into(), retry_after: None }
+        Self {
+            status,
+            message: message.into(),
+            retry_after: None,
+        }
     }
 
     /// The token is none that CAPI or we gave, or its time is over: engines log in again and send again.
     #[must_use]
     pub fn unauthorized() -> Self {
-        Self::new(StatusCode::UNAUTHORIZED, "the token is not known here: log in again")
+        Self::new(
+            StatusCode::UNAUTHORIZED,
+            "the token is not known here: log in again",
+        )
     }
 
     /// We or CAPI cannot right now. Engines try a login again after 503, not after 500.
     #[must_use]
     pub fn unavailable(message: impl Into<String>, seconds: u32) -> Self {
-        Self { status: StatusCode::SERVICE_UNAVAILABLE, message: message.into(), retry_after: Some(seconds) }
+        Self {
+            status: StatusCode::SERVICE_UNAVAILABLE,
+            message: message.into(),
+            retry_after: Some(seconds),
+        }
     }
 
     /// The request cannot be read.
@@ -66,7 +77,9 @@ impl IntoResponse for EngineError {
     fn into_response(self) -> Response {
         let mut response = (self.status, Json(json!({ "message": self.message }))).into_response();
         if let Some(seconds) = self.retry_after {
-            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+            response
+                .headers_mut()
+                .insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
         response
     }

@@ -41,7 +41,10 @@ impl ApiError {
     /// One wrong field.
     #[must_use]
     pub fn field(field: impl Into<String>, reason: impl Into<String>) -> Self {
-        Self::Invalid(vec![FieldError { field: field.into(), reason: reason.into() }])
+        Self::Invalid(vec![FieldError {
+            field: field.into(),
+            reason: reason.into(),
+        }])
     }
 }
 
@@ -91,21 +94,38 @@ impl IntoResponse for ApiError {
                 "Unauthorized",
                 "Unauthorized".to_owned(),
             ),
-            Self::Forbidden(detail) => {
-                (StatusCode::FORBIDDEN, "/problems/forbidden", "Forbidden", detail.to_owned())
-            }
-            Self::NotFound(detail) => {
-                (StatusCode::NOT_FOUND, "/problems/not-found", "Not Found", detail.to_owned())
-            }
+            Self::Forbidden(detail) => (
+                StatusCode::FORBIDDEN,
+                "/problems/forbidden",
+                "Forbidden",
+                detail.to_owned(),
+            ),
+            Self::NotFound(detail) => (
+                StatusCode::NOT_FOUND,
+                "/problems/not-found",
+                "Not Found",
+                detail.to_owned(),
+            ),
             Self::Invalid(fields) => {
-                let text: Vec<_> = fields.iter().map(|f| format!("{} {}", f.field, f.reason)).collect();
+                let text: Vec<_> = fields
+                    .iter()
+                    .map(|f| format!("{} {}", f.field, f.reason))
+                    .collect();
                 errors = fields;
-                (StatusCode::BAD_REQUEST, "/problems/invalid", "Invalid request", text.join("; "))
+                (
+                    StatusCode::BAD_REQUEST,
+                    "/problems/invalid",
+                    "Invalid request",
+                    text.join("; "),
+                )
             }
             Self::Conflict(detail) => (StatusCode::CONFLICT, "/problems/conflict", "Conflict", detail),
-            Self::TooLarge(detail) => {
-                (StatusCode::PAYLOAD_TOO_LARGE, "/problems/too-large", "Too large", detail)
-            }
+            Self::TooLarge(detail) => (
+                StatusCode::PAYLOAD_TOO_LARGE,
+                "/problems/too-large",
+                "Too large",
+                detail,
+            ),
             Self::Unsupported(detail) => (
                 StatusCode::UNSUPPORTED_MEDIA_TYPE,
                 "/problems/unsupported-media-type",
@@ -131,10 +151,20 @@ impl IntoResponse for ApiError {
                 )
             }
         };
-        let body = Problem { kind, title, status: status.as_u16(), error: detail.clone(), detail, errors };
+        let body = Problem {
+            kind,
+            title,
+            status: status.as_u16(),
+            error: detail.clone(),
+            detail,
+            errors,
+        };
         let mut response = (status, Json(body)).into_response();
         let headers = response.headers_mut();
-        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        headers.insert(
+            header::CONTENT_TYPE,
+            HeaderValue::from_static("application/problem+json"),
+        );
         if status == StatusCode::UNAUTHORIZED {
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }

@@ -51,7 +51,9 @@ pub fn backoff(failures: i32, asked: Option<Duration>, jitter: f64) -> Duration 
     let full = Duration::from_millis(100).saturating_mul(1 << doublings).min(CAP);
     let own = full.mul_f64(1.0 - 0.5 * jitter.clamp(0.0, 1.0));
     // A target that asks for a pause gets it, spread a little, so that not all come at its very end.
-    asked.map_or(own, |asked| own.max(asked.mul_f64(1.0 + 0.1 * jitter.clamp(0.0, 1.0))))
+    asked.map_or(own, |asked| {
+        own.max(asked.mul_f64(1.0 + 0.1 * jitter.clamp(0.0, 1.0)))
+    })
 }
 
 #[cfg(test)]
@@ -60,7 +62,9 @@ mod tests {
 
     #[test]
     fn pauses_grow_to_a_minute_and_respect_what_was_asked() {
-        let ms = |failures, asked: Option<u64>, jitter| backoff(failures, asked.map(Duration::from_secs), jitter).as_millis();
+        let ms = |failures, asked: Option<u64>, jitter| {
+            backoff(failures, asked.map(Duration::from_secs), jitter).as_millis()
+        };
         assert_eq!(ms(0, None, 0.0), 100);
         assert_eq!(ms(0, None, 1.0), 50);
         assert_eq!(ms(3, None, 0.0), 800);

@@ -17,10 +17,21 @@ pub async fn dispatch(db: &Db) -> Result<(), DbError> {
 }
 
 /// Leases due lanes.
-pub async fn claim(db: &Db, most: i64, most_of_a_tenant: i64, term: Duration, owner: Uuid) -> Result<Vec<Lease>, DbError> {
+pub async fn claim(
+    db: &Db,
+    most: i64,
+    most_of_a_tenant: i64,
+    term: Duration,
+    owner: Uuid,
+) -> Result<Vec<Lease>, DbError> {
     let mut connection = db.connection().await?;
     let tx = db.platform(&mut connection).await?;
-    let rows = tx.query(sql!("lane/claim"), &[&most, &most_of_a_tenant, &term.as_secs_f64(), &owner]).await?;
+    let rows = tx
+        .query(
+            sql!("lane/claim"),
+            &[&most, &most_of_a_tenant, &term.as_secs_f64(), &owner],
+        )
+        .await?;
     tx.commit().await?;
     let lease = |row: &Row| Lease {
         tenant: Tenant::proven(row.get("tenant_id")),
@@ -41,7 +52,13 @@ pub async fn renew(db: &Db, lease: &Lease, term: Duration) -> Result<bool, DbErr
     let n = tx
         .execute(
             sql!("lane/renew"),
-            &[&lease.tenant.id(), &lease.topic, &lease.subject, &lease.fence, &term.as_secs_f64()],
+            &[
+                &lease.tenant.id(),
+                &lease.topic,
+                &lease.subject,
+                &lease.fence,
+                &term.as_secs_f64(),
+            ],
         )
         .await?;
     tx.commit().await?;
@@ -53,7 +70,17 @@ pub async fn release(db: &Db, lease: &Lease, drained: bool) -> Result<(), DbErro
     let upto = drained.then_some(&lease.horizon);
     let mut connection = db.connection().await?;
     let tx = db.tenant(&mut connection, lease.tenant).await?;
-    tx.execute(sql!("lane/release"), &[&lease.tenant.id(), &lease.topic, &lease.subject, &lease.fence, &upto]).await?;
+    tx.execute(
+        sql!("lane/release"),
+        &[
+            &lease.tenant.id(),
+            &lease.topic,
+            &lease.subject,
+            &lease.fence,
+            &upto,
+        ],
+    )
+    .await?;
     tx.commit().await
 }
 
@@ -64,7 +91,14 @@ pub async fn fail(db: &Db, lease: &Lease, error: &str, pause: Duration) -> Resul
     let tx = db.tenant(&mut connection, lease.tenant).await?;
     tx.execute(
         sql!("lane/fail"),
-        &[&lease.tenant.id(), &lease.topic, &lease.subject, &lease.fence, &pause.as_secs_f64(), &error],
+        &[
+            &lease.tenant.id(),
+            &lease.topic,
+            &lease.subject,
+            &lease.fence,
+            &pause.as_secs_f64(),
+            &error,
+        ],
     )
     .await?;
     tx.commit().await
@@ -78,14 +112,25 @@ pub async fn fail(db: &Db, lease: &Lease, error: &str, pause: Duration) -> Resul
 pub async fn finish(tx: &TenantTx<'_>, lease: &Lease, upto: &(String, i64)) -> Result<bool, DbError> {
     let (tenant, topic, subject) = (lease.tenant.id(), lease.topic, lease.subject);
     let moved = tx
-        .execute(sql!("lane/update_delivered"), &[&tenant, &topic, &subject, &lease.fence, &upto.0, &upto.1])
+        .execute(
+            sql!("lane/update_delivered"),
+            &[&tenant, &topic, &subject, &lease.fence, &upto.0, &upto.1],
+        )
         .await?;
     if moved == 0 {
         return Ok(false);
     }
     tx.execute(
         sql!("lane/delete_sent"),
-        &[&tenant, &topic, &subject, &lease.cursor.0, &lease.cursor.1, &upto.0, &upto.1],
+        &[
+            &tenant,
+            &topic,
+            &subject,
+            &lease.cursor.0,
+            &lease.cursor.1,
+            &upto.0,
+            &upto.1,
+        ],
     )
     .await?;
     Ok(true)
@@ -114,7 +159,12 @@ pub async fn backlog(db: &Db) -> Result<Backlog, DbError> {
     let row = tx.query_opt(sql!("lane/get_backlog"), &[]).await?;
     tx.commit().await?;
     let row = row.ok_or_else(|| DbError::Internal("a count returned no row".to_owned()))?;
-    Ok(Backlog { rows: row.get("rows"), oldest: row.get("oldest"), failing: row.get("failing"), logins: row.get("logins") })
+    Ok(Backlog {
+        rows: row.get("rows"),
+        oldest: row.get("oldest"),
+        failing: row.get("failing"),
+        logins: row.get("logins"),
+    })
 }
 
 /// Starts every lane's reading over, after a restore into another cluster. As the owner of the tables.

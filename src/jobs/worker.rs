@@ -54,7 +54,11 @@ impl Worker {
         let mut pause = SHORT;
         while !stop.is_cancelled() {
             let room = i64::try_from(free.available_permits()).unwrap_or(0);
-            let leases = if room == 0 { Vec::new() } else { this.look(room, owner).await };
+            let leases = if room == 0 {
+                Vec::new()
+            } else {
+                this.look(room, owner).await
+            };
             if leases.is_empty() {
                 // Half of it at random: replicas must not look in step.
                 let jittered = pause.mul_f64(rand::rng().random_range(0.5..1.0));
@@ -122,7 +126,11 @@ impl Worker {
             Outcome::Drained => queries::release(&self.db, &lease, true).await,
             Outcome::More => queries::release(&self.db, &lease, false).await,
             Outcome::Failed { error, pause } => {
-                tracing::info!(lane = lease.subject, error, "a delivery failed and is tried again");
+                tracing::info!(
+                    lane = lease.subject,
+                    error,
+                    "a delivery failed and is tried again"
+                );
                 queries::fail(&self.db, &lease, &error, pause).await
             }
             Outcome::Lost => {

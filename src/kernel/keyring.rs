@@ -142,11 +142,17 @@ mod tests {
         let ring = Keyring::new(b"0123456789abcdef0123456789abcdef");
         let other = Keyring::new(b"0123456789abcdef0123456789abcdeX");
         let sealed = ring.seal("machine.upstream_password/1/m", b"pass");
-        assert_eq!(ring.open("machine.upstream_password/1/m", &sealed).unwrap(), b"pass");
+        assert_eq!(
+            ring.open("machine.upstream_password/1/m", &sealed).unwrap(),
+            b"pass"
+        );
         assert!(ring.open("machine.upstream_password/2/m", &sealed).is_err());
         assert!(other.open("machine.upstream_password/1/m", &sealed).is_err());
         for cut in 0..sealed.len() {
-            assert!(ring.open("machine.upstream_password/1/m", &sealed[..cut]).is_err());
+            assert!(
+                ring.open("machine.upstream_password/1/m", &sealed[..cut])
+                    .is_err()
+            );
         }
     }
 

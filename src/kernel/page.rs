@@ -46,7 +46,10 @@ impl Position {
             eight.copy_from_slice(&body[from..from + 8]);
             i64::from_be_bytes(eight)
         };
-        Ok(Self { at: number(0), id: number(8) })
+        Ok(Self {
+            at: number(0),
+            id: number(8),
+        })
     }
 
     fn bytes(self) -> [u8; 16] {
@@ -64,7 +67,10 @@ mod tests {
     #[test]
     fn a_cursor_is_good_only_where_it_was_made() {
         let ring = Keyring::new(b"0123456789abcdef0123456789abcdef");
-        let here = Position { at: 1_700_000_000_000_000, id: 42 };
+        let here = Position {
+            at: 1_700_000_000_000_000,
+            id: 42,
+        };
         let text = here.encode(&ring, 7, b"ip=1");
         assert_eq!(Position::decode(&text, &ring, 7, b"ip=1"), Ok(here));
         assert_eq!(Position::decode(&text, &ring, 8, b"ip=1"), Err(BadCursor));

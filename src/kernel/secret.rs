@@ -51,7 +51,9 @@ pub fn generate(kind: Kind) -> String {
 #[must_use]
 pub fn random_text(len: usize) -> String {
     let mut rng = rand::rng();
-    (0..len).map(|_| char::from(BASE62[rng.random_range(0..62)])).collect()
+    (0..len)
+        .map(|_| char::from(BASE62[rng.random_range(0..62)]))
+        .collect()
 }
 
 /// Whether a text has the form of a secret of this kind, checksum included.
@@ -88,7 +90,14 @@ mod tests {
             let last = if altered.ends_with('a') { 'b' } else { 'a' };
             altered.pop();
             altered.push(last);
-            for bad in [altered.as_str(), &secret[1..], "", "grn_", &"x".repeat(1000), "grn_é"] {
+            for bad in [
+                altered.as_str(),
+                &secret[1..],
+                "",
+                "grn_",
+                &"x".repeat(1000),
+                "grn_é",
+            ] {
                 assert!(!is_well_formed(kind, bad), "{bad}");
             }
         }

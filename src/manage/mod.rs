@@ -11,5 +11,7 @@ use crate::app::App;
 
 /// The management routes.
 pub fn routes() -> OpenApiRouter<App> {
-    OpenApiRouter::new().merge(alert::routes()).merge(machine::routes())
+    OpenApiRouter::new()
+        .merge(alert::routes())
+        .merge(machine::routes())
 }

@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER, USER_AGENT};
+use reqwest::header::{
+    AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER, USER_AGENT,
+};
 use reqwest::{Method, Response, StatusCode, Url};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::{Deserialize, Serialize};
@@ -23,7 +25,10 @@ pub struct Down {
 
 impl Down {
     fn new(cause: impl Into<String>) -> Self {
-        Self { cause: cause.into(), retry_after: None }
+        Self {
+            cause: cause.into(),
+            retry_after: None,
+        }
     }
 }
 
@@ -120,34 +125,58 @@ impl Capi {
             .pool_idle_timeout(Duration::from_secs(60))
             .user_agent(concat!("garrison/v", env!("CARGO_PKG_VERSION")))
             .build()?;
-        Ok(Self { client, base, timeout })
+        Ok(Self {
+            client,
+            base,
+            timeout,
+        })
     }
 
     /// Whether this is the public CAPI, which bans an address for more than 20 logins in 50 minutes.
     #[must_use]
     pub fn counts_logins(&self) -> bool {
-        self.base.host_str().is_some_and(|host| host == "crowdsec.net" || host.ends_with(".crowdsec.net"))
+        self.base
+            .host_str()
+            .is_some_and(|host| host == "crowdsec.net" || host.ends_with(".crowdsec.net"))
     }
 
     /// Logs a machine in.
     ///
     /// # Errors
     /// [`Down`] when CAPI did not decide.
-    pub async fn login(&self, version: u8, who: &Credentials, user_agent: Option<&str>) -> Result<Login, Down> {
+    pub async fn login(
+        &self,
+        version: u8,
+        who: &Credentials,
+        user_agent: Option<&str>,
+    ) -> Result<Login, Down> {
         let body = LoginRequest {
             machine_id: &who.login,
             password: who.password.expose_secret(),
             scenarios: &who.scenarios,
         };
         let body = serde_json::to_vec(&body).map_err(|e| Down::new(e.to_string()))?;
-        let answer = self.post(&format!("v{version}/watchers/login"), None, user_agent, body.into()).await?;
+        let answer = self
+            .post(
+                &format!("v{version}/watchers/login"),
+                None,
+                user_agent,
+                body.into(),
+            )
+            .await?;
         match answer.status {
             status if status.is_success() => {
                 let parsed: LoginAnswer = serde_json::from_slice(&answer.body)
                     .map_err(|_| Down::new("the answer to a login holds no token"))?;
                 let expires = crate::kernel::time::parse_timestamp(&parsed.expire)
                     .ok_or_else(|| Down::new("the answer to a login holds no end of the token"))?;
-                Ok(Login::Accepted(Token { token: parsed.token.into(), expires }, answer.body))
+                Ok(Login::Accepted(
+                    Token {
+                        token: parsed.token.into(),
+                        expires,
+                    },
+                    answer.body,
+                ))
             }
             StatusCode::TOO_MANY_REQUESTS | StatusCode::REQUEST_TIMEOUT => Err(down(&answer)),
             status if status.is_client_error() => Ok(Login::Refused(status, answer.body)),
@@ -159,11 +188,23 @@ impl Capi {
     ///
     /// # Errors
     /// [`Down`] when CAPI did not decide. Anything else it says shows at the login that follows.
-    pub async fn register(&self, version: u8, login: &str, password: &SecretString, user_agent: Option<&str>) -> Result<StatusCode, Down> {
-        let body = RegisterRequest { machine_id: login, password: password.expose_secret() };
+    pub async fn register(
+        &self,
+        version: u8,
+        login: &str,
+        password: &SecretString,
+        user_agent: Option<&str>,
+    ) -> Result<StatusCode, Down> {
+        let body = RegisterRequest {
+            machine_id: login,
+            password: password.expose_secret(),
+        };
         let body = serde_json::to_vec(&body).map_err(|e| Down::new(e.to_string()))?;
-        let answer = self.post(&format!("v{version}/watchers"), None, user_agent, body.into()).await?;
-        if answer.status == StatusCode::TOO_MANY_REQUESTS || answer.status == StatusCode::SERVICE_UNAVAILABLE {
+        let answer = self
+            .post(&format!("v{version}/watchers"), None, user_agent, body.into())
+            .await?;
+        if answer.status == StatusCode::TOO_MANY_REQUESTS || answer.status == StatusCode::SERVICE_UNAVAILABLE
+        {
             return Err(down(&answer));
         }
         Ok(answer.status)
@@ -173,11 +214,24 @@ impl Capi {
     ///
     /// # Errors
     /// [`Down`] when there is no answer; what the answer means is the caller's to judge.
-    pub async fn signals(&self, version: u8, token: &SecretString, user_agent: Option<&str>, body: Bytes) -> Result<Answer, Down> {
-        self.post(&format!("v{version}/signals"), Some(token), user_agent, body).await
+    pub async fn signals(
+        &self,
+        version: u8,
+        token: &SecretString,
+        user_agent: Option<&str>,
+        body: Bytes,
+    ) -> Result<Answer, Down> {
+        self.post(&format!("v{version}/signals"), Some(token), user_agent, body)
+            .await
     }
 
-    async fn post(&self, path: &str, token: Option<&SecretString>, user_agent: Option<&str>, body: Bytes) -> Result<Answer, Down> {
+    async fn post(
+        &self,
+        path: &str,
+        token: Option<&SecretString>,
+        user_agent: Option<&str>,
+        body: Bytes,
+    ) -> Result<Answer, Down> {
         let mut headers = HeaderMap::new();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         if let Some(agent) = user_agent.and_then(|a| HeaderValue::from_str(a).ok()) {
@@ -193,7 +247,14 @@ impl Capi {
     ///
     /// # Errors
     /// [`Down`] when there is no answer, or one larger than a megabyte.
-    pub async fn whole(&self, method: Method, path: &str, query: Option<&str>, headers: HeaderMap, body: Bytes) -> Result<Answer, Down> {
+    pub async fn whole(
+        &self,
+        method: Method,
+        path: &str,
+        query: Option<&str>,
+        headers: HeaderMap,
+        body: Bytes,
+    ) -> Result<Answer, Down> {
         let exchange = async {
             let mut response = self.open(method, path, query, headers, body).await?;
             let mut whole = Vec::new();
@@ -203,16 +264,29 @@ impl Capi {
                 }
                 whole.extend_from_slice(&chunk);
             }
-            Ok(Answer { status: response.status(), headers: response.headers().clone(), body: whole.into() })
+            Ok(Answer {
+                status: response.status(),
+                headers: response.headers().clone(),
+                body: whole.into(),
+            })
         };
-        tokio::time::timeout(self.timeout, exchange).await.map_err(|_| Down::new("no answer in time"))?
+        tokio::time::timeout(self.timeout, exchange)
+            .await
+            .map_err(|_| Down::new("no answer in time"))?
     }
 
     /// Sends a request and returns as soon as the answer's head is there.
     ///
     /// # Errors
     /// [`Down`] when there is no answer.
-    pub async fn open(&self, method: Method, path: &str, query: Option<&str>, headers: HeaderMap, body: Bytes) -> Result<Response, Down> {
+    pub async fn open(
+        &self,
+        method: Method,
+        path: &str,
+        query: Option<&str>,
+        headers: HeaderMap,
+        body: Bytes,
+    ) -> Result<Response, Down> {
         let mut url = self.base.join(path).map_err(|e| Down::new(e.to_string()))?;
         url.set_query(query);
         let request = self.client.request(method, url).headers(headers).body(body);
@@ -233,7 +307,10 @@ pub fn authorization(token: &SecretString) -> Result<HeaderValue, Down> {
 }
 
 fn down(answer: &Answer) -> Down {
-    Down { cause: format!("answered {}", answer.status.as_u16()), retry_after: retry_after(&answer.headers) }
+    Down {
+        cause: format!("answered {}", answer.status.as_u16()),
+        retry_after: retry_after(&answer.headers),
+    }
 }
 
 /// Seconds of a `Retry-After` header; dates and nonsense count as absent. At most an hour.
@@ -247,7 +324,14 @@ pub fn retry_after(headers: &HeaderMap) -> Option<Duration> {
 /// keys, hop-by-hop headers.
 #[must_use]
 pub fn passing(headers: &HeaderMap, request: bool) -> HeaderMap {
-    const REQUEST: [&str; 6] = ["user-agent", "content-type", "content-encoding", "accept", "if-modified-since", "if-none-match"];
+    const REQUEST: [&str; 6] = [
+        "user-agent",
+        "content-type",
+        "content-encoding",
+        "accept",
+        "if-modified-since",
+        "if-none-match",
+    ];
     const ANSWER: [&str; 4] = ["content-type", "etag", "last-modified", "retry-after"];
     let names: &[&str] = if request { &REQUEST } else { &ANSWER };
     let mut out = HeaderMap::new();

@@ -24,14 +24,12 @@ async fn machines_show_login_version_count_and_last_seen() {
             assert_eq!(all.len(), 1, "one's own and no other: {all:?}");
             assert_eq!(all[0]["login"], *machine.login);
             assert!(!all[0].to_string().contains(&machine.password), "no secrets");
-            let values: Vec<Value> = all[0].as_object().expect("object").values().cloned().collect();
-            let now = jiff::Timestamp::now();
-            let recent = values.iter().any(|v| {
-                v.as_str()
-                    .and_then(|t| t.parse::<jiff::Timestamp>().ok())
-                    .is_some_and(|t| (now - t).get_seconds().abs() < 120)
-            });
-            recent && values.contains(&json!(n)) && all[0].to_string().contains("1.7.8")
+            let seen = all[0]["lastSeenAt"]
+                .as_str()
+                .and_then(|t| t.parse::<jiff::Timestamp>().ok());
+            let recent = seen.is_some_and(|t| (jiff::Timestamp::now() - t).get_seconds().abs() < 120);
+            let version = all[0]["version"].as_str().is_some_and(|v| v.contains("1.7.8"));
+            recent && version && all[0]["lastDay"]["stored"] == json!(n)
         })
         .await;
     }

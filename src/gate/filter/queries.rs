@@ -86,9 +86,14 @@ pub async fn load(db: &Db, tenant: Tenant, known: Option<i64>) -> Result<Option<
         let id: i64 = row.get("id");
         // Only what parses is ever stored, so this is damage or a newer release's rule. Judging without it would let
         // out what the tenant wanted kept.
-        let expr = Expr::parse(&row.get::<_, Value>("expression"))
-            .map_err(|e| DbError::Internal(format!("stored filter rule {id} of tenant {}: {e}", tenant.id())))?;
-        rules.push(Rule { id, name: row.get("name"), expr });
+        let expr = Expr::parse(&row.get::<_, Value>("expression")).map_err(|e| {
+            DbError::Internal(format!("stored filter rule {id} of tenant {}: {e}", tenant.id()))
+        })?;
+        rules.push(Rule {
+            id,
+            name: row.get("name"),
+            expr,
+        });
     }
     Ok(Some(Ruleset::new(mode_from(set.get("mode")), version, rules)))
 }
@@ -103,8 +108,14 @@ pub async fn list(db: &Db, tenant: Tenant) -> Result<Set, DbError> {
     let set = tx.query_opt(sql!("filter/get_set"), &[&tenant.id()]).await?;
     let rows = tx.query(sql!("filter/list"), &[&tenant.id()]).await?;
     tx.commit().await?;
-    let (mode, version) = set.map_or((Mode::Block, 0), |row| (mode_from(row.get("mode")), row.get("version")));
-    Ok(Set { mode, version, rules: rows.iter().map(StoredRule::from_row).collect() })
+    let (mode, version) = set.map_or((Mode::Block, 0), |row| {
+        (mode_from(row.get("mode")), row.get("version"))
+    });
+    Ok(Set {
+        mode,
+        version,
+        rules: rows.iter().map(StoredRule::from_row).collect(),
+    })
 }
 
 /// One rule.
@@ -120,7 +131,9 @@ pub async fn get(db: &Db, tenant: Tenant, id: i64) -> Result<Option<StoredRule>,
 async fn next_version(tx: &TenantTx<'_>, mode: Option<Mode>) -> Result<i64, DbError> {
     let tenant = tx.tenant().id();
     tx.execute(sql!("filter/insert_set"), &[&tenant, &1i16]).await?;
-    let row = tx.query_opt(sql!("filter/update_set"), &[&tenant, &mode.map(mode_code)]).await?;
+    let row = tx
+        .query_opt(sql!("filter/update_set"), &[&tenant, &mode.map(mode_code)])
+        .await?;
     Ok(row.map_or(1, |row| row.get("version")))
 }
 
@@ -155,7 +168,14 @@ async fn insert_draft(tx: &TenantTx<'_>, draft: &Draft, version: i64) -> Result<
     let row = tx
         .query_opt(
             sql!("filter/insert"),
-            &[&tx.tenant().id(), &draft.name, &draft.enabled, &draft.description, &draft.expression, &version],
+            &[
+                &tx.tenant().id(),
+                &draft.name,
+                &draft.enabled,
+                &draft.description,
+                &draft.expression,
+                &version,
+            ],
         )
         .await?;
     let row = row.ok_or_else(|| DbError::Internal("an insert returned no row".to_owned()))?;
@@ -170,7 +190,15 @@ pub async fn update(db: &Db, tenant: Tenant, id: i64, draft: &Draft) -> Result<O
     let row = tx
         .query_opt(
             sql!("filter/update"),
-            &[&tenant.id(), &id, &draft.name, &draft.enabled, &draft.description, &draft.expression, &version],
+            &[
+                &tenant.id(),
+                &id,
+                &draft.name,
+                &draft.enabled,
+                &draft.description,
+                &draft.expression,
+                &version,
+            ],
         )
         .await?;
     let Some(row) = row else { return Ok(None) };
@@ -203,7 +231,8 @@ pub async fn update_mode(db: &Db, tenant: Tenant, mode: Mode) -> Result<(), DbEr
 /// # Errors
 /// As the statements fail.
 pub async fn insert_defaults(tx: &TenantTx<'_>) -> Result<(), DbError> {
-    tx.execute(sql!("filter/insert_set"), &[&tx.tenant().id(), &1i16]).await?;
+    tx.execute(sql!("filter/insert_set"), &[&tx.tenant().id(), &1i16])
+        .await?;
     for rule in default_rules() {
         insert_draft(tx, &draft_of(rule), 1).await?;
     }
@@ -211,7 +240,12 @@ pub async fn insert_defaults(tx: &TenantTx<'_>) -> Result<(), DbError> {
 }
 
 fn draft_of(rule: RuleFile) -> Draft {
-    Draft { name: rule.name, enabled: rule.enabled, description: rule.description, expression: rule.filter }
+    Draft {
+        name: rule.name,
+        enabled: rule.enabled,
+        description: rule.description,
+        expression: rule.filter,
+    }
 }
 
 /// What an import does.
@@ -241,7 +275,15 @@ pub async fn import(db: &Db, tenant: Tenant, import: Import) -> Result<usize, Db
                 let id = known.swap_remove(at).id;
                 tx.execute(
                     sql!("filter/update"),
-                    &[&tenant.id(), &id, &draft.name, &draft.enabled, &draft.description, &draft.expression, &version],
+                    &[
+                        &tenant.id(),
+                        &id,
+                        &draft.name,
+                        &draft.enabled,
+                        &draft.description,
+                        &draft.expression,
+                        &version,
+                    ],
                 )
                 .await?;
             }
@@ -265,17 +307,39 @@ pub struct StoredBatch {
 }
 
 /// Batches of the last days below `before`, newest first.
-pub async fn list_batches(db: &Db, tenant: Tenant, before: Uuid, days: i32, limit: i64) -> Result<Vec<StoredBatch>, DbError> {
+pub async fn list_batches(
+    db: &Db,
+    tenant: Tenant,
+    before: Uuid,
+    days: i32,
+    limit: i64,
+) -> Result<Vec<StoredBatch>, DbError> {
     let mut connection = db.connection().await?;
     let tx = db.tenant(&mut connection, tenant).await?;
-    let rows = tx.query(sql!("filter/list_batches"), &[&tenant.id(), &before, &days, &limit]).await?;
+    let rows = tx
+        .query(
+            sql!("filter/list_batches"),
+            &[&tenant.id(), &before, &days, &limit],
+        )
+        .await?;
     tx.commit().await?;
     let batch = |row: &Row| {
         let ids: Vec<i64> = row.get("ids");
-        let places = row.get::<_, Vec<i32>>("offsets").into_iter().zip(row.get::<_, Vec<i32>>("lengths"));
+        let places = row
+            .get::<_, Vec<i32>>("offsets")
+            .into_iter()
+            .zip(row.get::<_, Vec<i32>>("lengths"));
         let verdicts: Vec<bool> = row.get("verdicts");
-        let alerts = ids.into_iter().zip(places).zip(verdicts).map(|((id, (at, len)), filtered)| (id, at, len, filtered));
-        StoredBatch { id: row.get("id"), body: row.get("body"), alerts: alerts.collect() }
+        let alerts = ids
+            .into_iter()
+            .zip(places)
+            .zip(verdicts)
+            .map(|((id, (at, len)), filtered)| (id, at, len, filtered));
+        StoredBatch {
+            id: row.get("id"),
+            body: row.get("body"),
+            alerts: alerts.collect(),
+        }
     };
     Ok(rows.iter().map(batch).collect())
 }

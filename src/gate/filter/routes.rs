@@ -1,6 +1,6 @@
+use axum::Json;
 use axum::extract::{DefaultBodyLimit, Path, State};
 use axum::http::StatusCode;
-use axum::Json;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -23,7 +23,11 @@ pub fn routes() -> OpenApiRouter<Gate> {
         .routes(routes!(list, set_mode, create))
         .routes(routes!(get, replace, delete))
         .layer(DefaultBodyLimit::max(64 * 1024))
-        .merge(OpenApiRouter::new().routes(routes!(test)).layer(DefaultBodyLimit::max(4 << 20)))
+        .merge(
+            OpenApiRouter::new()
+                .routes(routes!(test))
+                .layer(DefaultBodyLimit::max(4 << 20)),
+        )
 }
 
 /// How rules are read: `block` keeps back what a rule matches, `allow` keeps back what none matches.
@@ -122,14 +126,23 @@ impl RuleBody {
         if name.is_empty() || name.len() > 200 || name.contains('\0') {
             return Err(ApiError::field("name", "must have 1 to 200 bytes"));
         }
-        if self.description.as_ref().is_some_and(|d| d.len() > 2000 || d.contains('\0')) {
+        if self
+            .description
+            .as_ref()
+            .is_some_and(|d| d.len() > 2000 || d.contains('\0'))
+        {
             return Err(ApiError::field("description", "must have at most 2000 bytes"));
         }
         if self.filter.to_string().contains("\\u0000") {
             return Err(ApiError::field("filter", "must not hold a NUL"));
         }
         Expr::parse(&self.filter).map_err(|e| ApiError::field("filter", e.to_string()))?;
-        Ok(Draft { name, enabled: self.enabled, description: self.description, expression: self.filter })
+        Ok(Draft {
+            name,
+            enabled: self.enabled,
+            description: self.description,
+            expression: self.filter,
+        })
     }
 }
 
@@ -145,13 +158,21 @@ pub struct ModeBody {
     responses((status = 200, body = SetView), (status = 401, body = Problem)))]
 async fn list(State(gate): State<Gate>, operator: Operator) -> Result<Json<SetView>, ApiError> {
     let set = queries::list(&gate.app.db, operator.tenant).await?;
-    Ok(Json(SetView { mode: set.mode.into(), version: set.version, rules: set.rules.into_iter().map(Into::into).collect() }))
+    Ok(Json(SetView {
+        mode: set.mode.into(),
+        version: set.version,
+        rules: set.rules.into_iter().map(Into::into).collect(),
+    }))
 }
 
 /// Sets how rules are read.
 #[utoipa::path(put, path = "/api/filters", tag = "Filters", request_body = ModeBody,
     responses((status = 200, body = SetView), (status = 400, body = Problem), (status = 401, body = Problem), (status = 403, body = Problem), (status = 413, body = Problem), (status = 415, body = Problem)))]
-async fn set_mode(state: State<Gate>, operator: Operator, JsonBody(body): JsonBody<ModeBody>) -> Result<Json<SetView>, ApiError> {
+async fn set_mode(
+    state: State<Gate>,
+    operator: Operator,
+    JsonBody(body): JsonBody<ModeBody>,
+) -> Result<Json<SetView>, ApiError> {
     operator.may_change()?;
     queries::update_mode(&state.app.db, operator.tenant, body.mode.into()).await?;
     state.rules.forget(operator.tenant).await;
@@ -161,13 +182,19 @@ async fn set_mode(state: State<Gate>, operator: Operator, JsonBody(body): JsonBo
 /// A new rule. It judges signals on every replica within five seconds.
 #[utoipa::path(post, path = "/api/filters", tag = "Filters", request_body = RuleBody,
     responses((status = 201, body = RuleView), (status = 400, body = Problem), (status = 401, body = Problem), (status = 403, body = Problem), (status = 409, body = Problem), (status = 413, body = Problem), (status = 415, body = Problem)))]
-async fn create(State(gate): State<Gate>, operator: Operator, JsonBody(body): JsonBody<RuleBody>) -> Result<(StatusCode, Json<RuleView>), ApiError> {
+async fn create(
+    State(gate): State<Gate>,
+    operator: Operator,
+    JsonBody(body): JsonBody<RuleBody>,
+) -> Result<(StatusCode, Json<RuleView>), ApiError> {
     operator.may_change()?;
     let draft = body.check()?;
-    let rule = queries::insert(&gate.app.db, operator.tenant, &draft, RULE_LIMIT).await.map_err(|e| match e {
-        Refused::Full => ApiError::Conflict(format!("a tenant may have {RULE_LIMIT} rules")),
-        Refused::Db(e) => e.into(),
-    })?;
+    let rule = queries::insert(&gate.app.db, operator.tenant, &draft, RULE_LIMIT)
+        .await
+        .map_err(|e| match e {
+            Refused::Full => ApiError::Conflict(format!("a tenant may have {RULE_LIMIT} rules")),
+            Refused::Db(e) => e.into(),
+        })?;
     gate.rules.forget(operator.tenant).await;
     Ok((StatusCode::CREATED, Json(rule.into())))
 }
@@ -175,38 +202,64 @@ async fn create(State(gate): State<Gate>, operator: Operator, JsonBody(body): Js
 /// One rule.
 #[utoipa::path(get, path = "/api/filters/{id}", tag = "Filters", params(("id" = i64, Path, minimum = 1)),
     responses((status = 200, body = RuleView), (status = 400, body = Problem), (status = 401, body = Problem), (status = 404, body = Problem)))]
-async fn get(State(gate): State<Gate>, operator: Operator, Path(id): Path<String>) -> Result<Json<RuleView>, ApiError> {
+async fn get(
+    State(gate): State<Gate>,
+    operator: Operator,
+    Path(id): Path<String>,
+) -> Result<Json<RuleView>, ApiError> {
     let rule = queries::get(&gate.app.db, operator.tenant, number(&id)?).await?;
-    rule.map(|rule| Json(rule.into())).ok_or(ApiError::NotFound("Filter not found"))
+    rule.map(|rule| Json(rule.into()))
+        .ok_or(ApiError::NotFound("Filter not found"))
 }
 
 /// Replaces a rule.
 #[utoipa::path(put, path = "/api/filters/{id}", tag = "Filters", params(("id" = i64, Path, minimum = 1)), request_body = RuleBody,
     responses((status = 200, body = RuleView), (status = 400, body = Problem), (status = 401, body = Problem), (status = 403, body = Problem), (status = 404, body = Problem), (status = 413, body = Problem), (status = 415, body = Problem)))]
-async fn replace(State(gate): State<Gate>, operator: Operator, Path(id): Path<String>, JsonBody(body): JsonBody<RuleBody>) -> Result<Json<RuleView>, ApiError> {
+async fn replace(
+    State(gate): State<Gate>,
+    operator: Operator,
+    Path(id): Path<String>,
+    JsonBody(body): JsonBody<RuleBody>,
+) -> Result<Json<RuleView>, ApiError> {
     operator.may_change()?;
     let rule = queries::update(&gate.app.db, operator.tenant, number(&id)?, &body.check()?).await?;
     gate.rules.forget(operator.tenant).await;
-    rule.map(|rule| Json(rule.into())).ok_or(ApiError::NotFound("Filter not found"))
+    rule.map(|rule| Json(rule.into()))
+        .ok_or(ApiError::NotFound("Filter not found"))
 }
 
 /// Deletes a rule.
 #[utoipa::path(delete, path = "/api/filters/{id}", tag = "Filters", params(("id" = i64, Path, minimum = 1)),
     responses((status = 204, description = "gone"), (status = 400, body = Problem), (status = 401, body = Problem), (status = 403, body = Problem), (status = 404, body = Problem)))]
-async fn delete(State(gate): State<Gate>, operator: Operator, Path(id): Path<String>) -> Result<StatusCode, ApiError> {
+async fn delete(
+    State(gate): State<Gate>,
+    operator: Operator,
+    Path(id): Path<String>,
+) -> Result<StatusCode, ApiError> {
     operator.may_change()?;
     let gone = queries::delete(&gate.app.db, operator.tenant, number(&id)?).await?;
     gate.rules.forget(operator.tenant).await;
-    if gone { Ok(StatusCode::NO_CONTENT) } else { Err(ApiError::NotFound("Filter not found")) }
+    if gone {
+        Ok(StatusCode::NO_CONTENT)
+    } else {
+        Err(ApiError::NotFound("Filter not found"))
+    }
 }
 
 /// Tries rules without storing anything: on given signals, or on the stored alerts of the last days.
 #[utoipa::path(post, path = "/api/filters/test", tag = "Filters", request_body = trial::TrialBody,
     responses((status = 200, body = trial::TrialView), (status = 400, body = Problem), (status = 401, body = Problem), (status = 413, body = Problem), (status = 415, body = Problem)))]
-async fn test(State(gate): State<Gate>, operator: Operator, JsonBody(body): JsonBody<trial::TrialBody>) -> Result<Json<trial::TrialView>, ApiError> {
+async fn test(
+    State(gate): State<Gate>,
+    operator: Operator,
+    JsonBody(body): JsonBody<trial::TrialBody>,
+) -> Result<Json<trial::TrialView>, ApiError> {
     trial::run(&gate, operator.tenant, body).await.map(Json)
 }
 
 fn number(id: &str) -> Result<i64, ApiError> {
-    id.parse().ok().filter(|n| *n >= 1).ok_or_else(|| ApiError::field("id", "must be a whole number of 1 or more"))
+    id.parse()
+        .ok()
+        .filter(|n| *n >= 1)
+        .ok_or_else(|| ApiError::field("id", "must be a whole number of 1 or more"))
 }

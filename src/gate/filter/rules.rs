@@ -22,8 +22,14 @@ pub struct Rules {
 impl Default for Rules {
     fn default() -> Self {
         Self {
-            current: Cache::builder().max_capacity(10_000).time_to_live(BELIEVED).build(),
-            compiled: Cache::builder().max_capacity(10_000).time_to_idle(Duration::from_secs(3600)).build(),
+            current: Cache::builder()
+                .max_capacity(10_000)
+                .time_to_live(BELIEVED)
+                .build(),
+            compiled: Cache::builder()
+                .max_capacity(10_000)
+                .time_to_idle(Duration::from_secs(3600))
+                .build(),
         }
     }
 }
@@ -34,10 +40,13 @@ impl Rules {
     /// # Errors
     /// When they cannot be read: a signal is never judged without them.
     pub async fn of(&self, db: &Db, tenant: Tenant) -> Result<Arc<Ruleset>, DbError> {
-        self.current.try_get_with(tenant, self.load(db, tenant)).await.map_err(|e| match &*e {
-            DbError::Internal(cause) => DbError::Internal(cause.clone()),
-            other => DbError::Unavailable(other.to_string()),
-        })
+        self.current
+            .try_get_with(tenant, self.load(db, tenant))
+            .await
+            .map_err(|e| match &*e {
+                DbError::Internal(cause) => DbError::Internal(cause.clone()),
+                other => DbError::Unavailable(other.to_string()),
+            })
     }
 
     async fn load(&self, db: &Db, tenant: Tenant) -> Result<Arc<Ruleset>, DbError> {

@@ -92,20 +92,33 @@ pub async fn run(gate: &Gate, tenant: Tenant, body: TrialBody) -> Result<TrialVi
     let mode = body.mode.map_or(stored.mode, Mode::from);
     let ruleset = match body.rules {
         Some(drafts) => Ruleset::new(mode, 0, compile(drafts)?),
-        None if body.mode.is_some() => Ruleset::new(mode, 0, queries::load(&gate.app.db, tenant, None).await?.map_or_else(Vec::new, |set| set.rules)),
+        None if body.mode.is_some() => Ruleset::new(
+            mode,
+            0,
+            queries::load(&gate.app.db, tenant, None)
+                .await?
+                .map_or_else(Vec::new, |set| set.rules),
+        ),
         None => (*stored).clone(),
     };
     match (body.signals, body.days) {
         (Some(signals), None) => {
             if signals.len() > signal::ITEM_LIMIT {
-                return Err(ApiError::field("signals", format!("must be at most {}", signal::ITEM_LIMIT)));
+                return Err(ApiError::field(
+                    "signals",
+                    format!("must be at most {}", signal::ITEM_LIMIT),
+                ));
             }
             let judged = signals.iter().map(|value| judged(value, &ruleset)).collect();
-            Ok(TrialView { signals: Some(judged), replay: None })
+            Ok(TrialView {
+                signals: Some(judged),
+                replay: None,
+            })
         }
-        (None, Some(days)) if (1..=90).contains(&days) => {
-            Ok(TrialView { signals: None, replay: Some(replay(gate, tenant, days, ruleset).await?) })
-        }
+        (None, Some(days)) if (1..=90).contains(&days) => Ok(TrialView {
+            signals: None,
+            replay: Some(replay(gate, tenant, days, ruleset).await?),
+        }),
         (None, Some(_)) => Err(ApiError::field("days", "must be 1 to 90")),
         _ => Err(ApiError::field("body", "must hold either signals or days")),
     }
@@ -116,9 +129,18 @@ fn compile(drafts: Vec<TrialRule>) -> Result<Vec<Rule>, ApiError> {
         return Err(ApiError::field("rules", "must be at most 200"));
     }
     let rule = |(n, draft): (usize, TrialRule)| {
-        let expr = Expr::parse(&draft.filter).map_err(|e| ApiError::field(format!("rules[{n}].filter"), e.to_string()))?;
-        let name = if draft.name.is_empty() { format!("rule {}", n + 1) } else { draft.name };
-        Ok(Rule { id: i64::try_from(n).unwrap_or(0), name, expr })
+        let expr = Expr::parse(&draft.filter)
+            .map_err(|e| ApiError::field(format!("rules[{n}].filter"), e.to_string()))?;
+        let name = if draft.name.is_empty() {
+            format!("rule {}", n + 1)
+        } else {
+            draft.name
+        };
+        Ok(Rule {
+            id: i64::try_from(n).unwrap_or(0),
+            name,
+            expr,
+        })
     };
     drafts.into_iter().enumerate().map(rule).collect()
 }
@@ -126,17 +148,32 @@ fn compile(drafts: Vec<TrialRule>) -> Result<Vec<Rule>, ApiError> {
 fn judged(value: &Value, rules: &Ruleset) -> Judged {
     let geo = signal::parse(&value.to_string()).map_or_else(|_| Geo::default(), |(signal, _)| signal.geo);
     let verdict = judge(value, &geo, rules);
-    let name = |id: &i64| rules.rules.iter().find(|r| r.id == *id).map_or_else(String::new, |r| r.name.clone());
-    Judged { filtered: verdict.filtered, rules: verdict.rule_ids.iter().map(name).collect(), reasons: verdict.reasons }
+    let name = |id: &i64| {
+        rules
+            .rules
+            .iter()
+            .find(|r| r.id == *id)
+            .map_or_else(String::new, |r| r.name.clone())
+    };
+    Judged {
+        filtered: verdict.filtered,
+        rules: verdict.rule_ids.iter().map(name).collect(),
+        reasons: verdict.reasons,
+    }
 }
 
 async fn replay(gate: &Gate, tenant: Tenant, days: i32, rules: Ruleset) -> Result<Replay, ApiError> {
-    let mut total = Replay { complete: true, ..Replay::default() };
+    let mut total = Replay {
+        complete: true,
+        ..Replay::default()
+    };
     let mut before = Uuid::max();
     let rules = std::sync::Arc::new(rules);
     loop {
         let batches = queries::list_batches(&gate.app.db, tenant, before, days, 50).await?;
-        let Some(last) = batches.last() else { return Ok(total) };
+        let Some(last) = batches.last() else {
+            return Ok(total);
+        };
         before = last.id;
         if total.examined >= LOOKED_AT {
             total.complete = false;
@@ -149,16 +186,29 @@ async fn replay(gate: &Gate, tenant: Tenant, days: i32, rules: Ruleset) -> Resul
             }
             total
         });
-        total = work.await.map_err(|e| ApiError::from(DbError::Internal(e.to_string())))?;
+        total = work
+            .await
+            .map_err(|e| ApiError::from(DbError::Internal(e.to_string())))?;
     }
 }
 
 fn examine(batch: &StoredBatch, rules: &Ruleset, total: &mut Replay) {
-    let Ok(body) = zstd::decode_all(batch.body.as_slice()) else { return };
+    let Ok(body) = zstd::decode_all(batch.body.as_slice()) else {
+        return;
+    };
     for &(id, offset, length, then) in &batch.alerts {
-        let (Ok(from), Ok(length)) = (usize::try_from(offset), usize::try_from(length)) else { continue };
-        let Some(text) = body.get(from..from.saturating_add(length)).and_then(|b| std::str::from_utf8(b).ok()) else { continue };
-        let Ok((signal, value)) = signal::parse(text) else { continue };
+        let (Ok(from), Ok(length)) = (usize::try_from(offset), usize::try_from(length)) else {
+            continue;
+        };
+        let Some(text) = body
+            .get(from..from.saturating_add(length))
+            .and_then(|b| std::str::from_utf8(b).ok())
+        else {
+            continue;
+        };
+        let Ok((signal, value)) = signal::parse(text) else {
+            continue;
+        };
         let now = judge(&value, &signal.geo, rules).filtered;
         total.examined += 1;
         total.filtered_then += usize::from(then);

@@ -46,14 +46,21 @@ impl LaneWork for Forward {
     fn work<'a>(&'a self, lease: &'a Lease) -> BoxFuture<'a, Outcome> {
         Box::pin(async move {
             let jitter: f64 = rand::rng().random_range(0.0..1.0);
-            let failed = |error: String, asked| Outcome::Failed { error, pause: backoff(lease.failures, asked, jitter) };
+            let failed = |error: String, asked| Outcome::Failed {
+                error,
+                pause: backoff(lease.failures, asked, jitter),
+            };
             match self.turn(lease.clone()).await {
                 Ok(outcome) => outcome,
                 Err(Stop::Lost) => Outcome::Lost,
                 Err(Stop::Db(e)) => failed(e.to_string(), None),
-                Err(Stop::Down(down) | Stop::NoToken(NoToken::Down(down))) => failed(down.to_string(), down.retry_after),
+                Err(Stop::Down(down) | Stop::NoToken(NoToken::Down(down))) => {
+                    failed(down.to_string(), down.retry_after)
+                }
                 // A refused login or a spent budget is not mended by haste.
-                Err(Stop::NoToken(e @ (NoToken::Refused(_) | NoToken::Budget))) => failed(e.to_string(), Some(Duration::from_secs(5))),
+                Err(Stop::NoToken(e @ (NoToken::Refused(_) | NoToken::Budget))) => {
+                    failed(e.to_string(), Some(Duration::from_secs(5)))
+                }
                 Err(Stop::NoToken(e)) => failed(e.to_string(), Some(Duration::from_secs(5))),
             }
         })
@@ -64,7 +71,10 @@ impl Forward {
     async fn turn(&self, mut lease: Lease) -> Result<Outcome, Stop> {
         if !(self.app.settings.forward_enabled && queries::may_leave(&self.app.db, lease.tenant).await?) {
             // Switched off since these were put in the log: they wait, and nothing leaves.
-            return Ok(Outcome::Failed { error: "forwarding is disabled".to_owned(), pause: Duration::from_secs(60) });
+            return Ok(Outcome::Failed {
+                error: "forwarding is disabled".to_owned(),
+                pause: Duration::from_secs(60),
+            });
         }
         let begun = Instant::now();
         loop {
@@ -137,14 +147,26 @@ impl Forward {
         let mut last = None;
         for _ in 0..2 {
             let (token, agent) = self.token(lease, version).await?;
-            let answer = self.app.capi.signals(version, &token, agent.as_deref(), body.clone()).await.map_err(Stop::Down)?;
+            let answer = self
+                .app
+                .capi
+                .signals(version, &token, agent.as_deref(), body.clone())
+                .await
+                .map_err(Stop::Down)?;
             let meaning = model::meaning(answer.status);
             let text = format!("CAPI answered {}", answer.status.as_u16());
             match meaning {
                 Meaning::Delivered | Meaning::Poison => return Ok((meaning, text)),
-                Meaning::Later => return Err(Stop::Down(Down { cause: text, retry_after: retry_after(&answer.headers) })),
+                Meaning::Later => {
+                    return Err(Stop::Down(Down {
+                        cause: text,
+                        retry_after: retry_after(&answer.headers),
+                    }));
+                }
                 Meaning::Stale => {
-                    upstream::token_refused(&self.app, lease.tenant, lease.subject, &token).await.map_err(Stop::NoToken)?;
+                    upstream::token_refused(&self.app, lease.tenant, lease.subject, &token)
+                        .await
+                        .map_err(Stop::NoToken)?;
                     last = Some(answer.status.as_u16());
                 }
             }
@@ -153,6 +175,8 @@ impl Forward {
     }
 
     async fn token(&self, lease: &Lease, version: u8) -> Result<(SecretString, Option<String>), Stop> {
-        upstream::token(&self.app, lease.tenant, lease.subject, version).await.map_err(Stop::NoToken)
+        upstream::token(&self.app, lease.tenant, lease.subject, version)
+            .await
+            .map_err(Stop::NoToken)
     }
 }

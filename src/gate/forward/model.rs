@@ -89,8 +89,15 @@ mod tests {
     use super::*;
 
     fn entry(version: u8, n: usize) -> Entry {
-        let one = Waiting { key: Uuid::nil(), version, raw: b"{}".to_vec() };
-        Entry { at: ("1".to_owned(), 1), signals: vec![one; n] }
+        let one = Waiting {
+            key: Uuid::nil(),
+            version,
+            raw: b"{}".to_vec(),
+        };
+        Entry {
+            at: ("1".to_owned(), 1),
+            signals: vec![one; n],
+        }
     }
 
     #[test]
@@ -110,18 +117,36 @@ mod tests {
 
     #[test]
     fn bodies_keep_bytes() {
-        let s = |t: &str| Waiting { key: Uuid::nil(), version: 3, raw: t.as_bytes().to_vec() };
+        let s = |t: &str| Waiting {
+            key: Uuid::nil(),
+            version: 3,
+            raw: t.as_bytes().to_vec(),
+        };
         assert_eq!(body(&[s("{\"a\":1.50}"), s("{ }")]), br#"[{"a":1.50},{ }]"#);
     }
 
     #[test]
     fn meanings() {
         for (status, expected) in [
-            (200, Meaning::Delivered), (204, Meaning::Delivered), (401, Meaning::Stale), (403, Meaning::Stale),
-            (400, Meaning::Poison), (413, Meaning::Poison), (422, Meaning::Poison), (404, Meaning::Later),
-            (302, Meaning::Later), (408, Meaning::Later), (429, Meaning::Later), (500, Meaning::Later), (503, Meaning::Later),
+            (200, Meaning::Delivered),
+            (204, Meaning::Delivered),
+            (401, Meaning::Stale),
+            (403, Meaning::Stale),
+            (400, Meaning::Poison),
+            (413, Meaning::Poison),
+            (422, Meaning::Poison),
+            (404, Meaning::Later),
+            (302, Meaning::Later),
+            (408, Meaning::Later),
+            (429, Meaning::Later),
+            (500, Meaning::Later),
+            (503, Meaning::Later),
         ] {
-            assert_eq!(meaning(StatusCode::from_u16(status).unwrap()), expected, "{status}");
+            assert_eq!(
+                meaning(StatusCode::from_u16(status).unwrap()),
+                expected,
+                "{status}"
+            );
         }
     }
 }

@@ -18,24 +18,47 @@ pub async fn list(db: &Db, lease: &Lease) -> Result<Vec<Entry>, DbError> {
     let mut connection = db.connection().await?;
     let tx = db.tenant(&mut connection, lease.tenant).await?;
     let rows = tx
-        .query(sql!("forward/list"), &[&tenant, &lease.subject, &lease.cursor.0, &lease.cursor.1, &lease.horizon, &ROWS])
+        .query(
+            sql!("forward/list"),
+            &[
+                &tenant,
+                &lease.subject,
+                &lease.cursor.0,
+                &lease.cursor.1,
+                &lease.horizon,
+                &ROWS,
+            ],
+        )
         .await?;
-    let batches: BTreeSet<Uuid> = rows.iter().filter_map(|row| row.get::<_, Option<Uuid>>("batch_id")).collect();
+    let batches: BTreeSet<Uuid> = rows
+        .iter()
+        .filter_map(|row| row.get::<_, Option<Uuid>>("batch_id"))
+        .collect();
     let batches: Vec<Uuid> = batches.into_iter().collect();
-    let bodies = tx.query(sql!("forward/list_bodies"), &[&tenant, &batches]).await?;
+    let bodies = tx
+        .query(sql!("forward/list_bodies"), &[&tenant, &batches])
+        .await?;
     tx.commit().await?;
     drop(connection);
     let mut unpacked: HashMap<Uuid, (u8, Vec<u8>)> = HashMap::with_capacity(bodies.len());
     for row in bodies {
-        let body = zstd::decode_all(row.get::<_, &[u8]>("body")).map_err(|e| DbError::Internal(format!("a stored batch does not unpack: {e}")))?;
-        let version = if row.get::<_, i16>("api_version") == 2 { 2 } else { 3 };
+        let body = zstd::decode_all(row.get::<_, &[u8]>("body"))
+            .map_err(|e| DbError::Internal(format!("a stored batch does not unpack: {e}")))?;
+        let version = if row.get::<_, i16>("api_version") == 2 {
+            2
+        } else {
+            3
+        };
         unpacked.insert(row.get("id"), (version, body));
     }
     let mut entries: Vec<Entry> = Vec::new();
     for row in rows {
         let at = (row.get("at_xid"), row.get("at_seq"));
         if entries.last().is_none_or(|last| last.at != at) {
-            entries.push(Entry { at, signals: Vec::new() });
+            entries.push(Entry {
+                at,
+                signals: Vec::new(),
+            });
         }
         if let (Some(waiting), Some(entry)) = (waiting(&row, &unpacked), entries.last_mut()) {
             entry.signals.push(waiting);
@@ -50,16 +73,29 @@ fn waiting(row: &Row, unpacked: &HashMap<Uuid, (u8, Vec<u8>)>) -> Option<Waiting
     let from = usize::try_from(row.get::<_, Option<i32>>("raw_offset")?).ok()?;
     let length = usize::try_from(row.get::<_, Option<i32>>("raw_length")?).ok()?;
     let raw = body.get(from..from.checked_add(length)?)?.to_vec();
-    Some(Waiting { key, version: *version, raw })
+    Some(Waiting {
+        key,
+        version: *version,
+        raw,
+    })
 }
 
 /// Marks what CAPI took and moves the lane, together; false when the lease is lost. What it took stays marked then,
 /// too: that is the truth.
-pub async fn settle(db: &Db, lease: &Lease, delivered: &[Uuid], upto: &(String, i64)) -> Result<bool, DbError> {
+pub async fn settle(
+    db: &Db,
+    lease: &Lease,
+    delivered: &[Uuid],
+    upto: &(String, i64),
+) -> Result<bool, DbError> {
     let mut connection = db.connection().await?;
     let tx = db.tenant(&mut connection, lease.tenant).await?;
     if !delivered.is_empty() {
-        tx.execute(sql!("forward/update_delivered"), &[&lease.tenant.id(), &delivered]).await?;
+        tx.execute(
+            sql!("forward/update_delivered"),
+            &[&lease.tenant.id(), &delivered],
+        )
+        .await?;
     }
     let ours = finish(&tx, lease, upto).await?;
     tx.commit().await?;
@@ -70,7 +106,11 @@ pub async fn settle(db: &Db, lease: &Lease, delivered: &[Uuid], upto: &(String, 
 pub async fn update_delivered(db: &Db, lease: &Lease, delivered: &[Uuid]) -> Result<(), DbError> {
     let mut connection = db.connection().await?;
     let tx = db.tenant(&mut connection, lease.tenant).await?;
-    tx.execute(sql!("forward/update_delivered"), &[&lease.tenant.id(), &delivered]).await?;
+    tx.execute(
+        sql!("forward/update_delivered"),
+        &[&lease.tenant.id(), &delivered],
+    )
+    .await?;
     tx.commit().await
 }
 
@@ -78,7 +118,11 @@ pub async fn update_delivered(db: &Db, lease: &Lease, delivered: &[Uuid]) -> Res
 pub async fn update_refused(db: &Db, lease: &Lease, key: Uuid, error: &str) -> Result<(), DbError> {
     let mut connection = db.connection().await?;
     let tx = db.tenant(&mut connection, lease.tenant).await?;
-    tx.execute(sql!("forward/update_refused"), &[&lease.tenant.id(), &key, &error]).await?;
+    tx.execute(
+        sql!("forward/update_refused"),
+        &[&lease.tenant.id(), &key, &error],
+    )
+    .await?;
     tx.commit().await
 }
 

@@ -25,7 +25,10 @@ pub struct Issued {
 /// Whether a text may be a machine's login.
 #[must_use]
 pub fn is_login(text: &str) -> bool {
-    (1..=128).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.@:".contains(&b))
+    (1..=128).contains(&text.len())
+        && text
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b"-_.@:".contains(&b))
 }
 
 /// Whether CAPI would take a login at registration.
@@ -65,7 +68,9 @@ impl LoginRequest {
             return Err("machine_id: 1 to 128 letters, digits and -_.@: are expected".to_owned());
         }
         if raw.password.is_empty() || raw.password.len() > PASSWORD_LIMIT || raw.password.contains('\0') {
-            return Err(format!("password: 1 to {PASSWORD_LIMIT} bytes without NUL are expected"));
+            return Err(format!(
+                "password: 1 to {PASSWORD_LIMIT} bytes without NUL are expected"
+            ));
         }
         let scenarios = match raw.scenarios {
             serde_json::Value::Array(items) => items
@@ -78,7 +83,11 @@ impl LoginRequest {
                 .collect(),
             _ => Vec::new(),
         };
-        Ok(Self { login: raw.machine_id, password: raw.password, scenarios })
+        Ok(Self {
+            login: raw.machine_id,
+            password: raw.password,
+            scenarios,
+        })
     }
 }
 
@@ -104,7 +113,11 @@ pub fn hash_password(password: &str) -> Result<String, argon2::password_hash::Er
 /// Whether a password is the one that was hashed.
 #[must_use]
 pub fn verify_password(password: &str, hash: &str) -> bool {
-    PasswordHash::new(hash).is_ok_and(|hash| Argon2::default().verify_password(password.as_bytes(), &hash).is_ok())
+    PasswordHash::new(hash).is_ok_and(|hash| {
+        Argon2::default()
+            .verify_password(password.as_bytes(), &hash)
+            .is_ok()
+    })
 }
 
 #[cfg(test)]
@@ -114,7 +127,8 @@ mod tests {
     #[test]
     fn logins_are_read_leniently_and_checked() {
         let parse = |text: &str| LoginRequest::parse(text.as_bytes());
-        let read = parse(r#"{"machine_id":"abc","password":"p","scenarios":["a/b",{"name":"x"},7]}"#).unwrap();
+        let read =
+            parse(r#"{"machine_id":"abc","password":"p","scenarios":["a/b",{"name":"x"},7]}"#).unwrap();
         assert_eq!((read.login.as_str(), read.password.as_str()), ("abc", "p"));
         assert_eq!(read.scenarios, ["a/b"]);
         assert!(parse(r#"{"machine_id":"abc","password":"p","scenarios":null,"new":1}"#).is_ok());

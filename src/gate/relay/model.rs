@@ -7,10 +7,16 @@ const OWN: [&str; 3] = ["signals", "watchers", "decisions/stream"];
 /// of a route of ours gets round it.
 #[must_use]
 pub fn is_relayed(rest: &str) -> bool {
-    let word = |w: &str| !w.is_empty() && w.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b"-_".contains(&b));
+    let word = |w: &str| {
+        !w.is_empty()
+            && w.bytes()
+                .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b"-_".contains(&b))
+    };
     rest.len() <= 200
         && rest.split('/').all(word)
-        && !OWN.iter().any(|own| rest == *own || rest.strip_prefix(own).is_some_and(|more| more.starts_with('/')))
+        && !OWN
+            .iter()
+            .any(|own| rest == *own || rest.strip_prefix(own).is_some_and(|more| more.starts_with('/')))
 }
 
 #[cfg(test)]
@@ -19,12 +25,32 @@ mod tests {
 
     #[test]
     fn no_spelling_of_a_route_of_ours_is_passed_on() {
-        for good in ["decisions/sync", "decisions/delete", "something-new", "a/b/c", "usage-metrics"] {
+        for good in [
+            "decisions/sync",
+            "decisions/delete",
+            "something-new",
+            "a/b/c",
+            "usage-metrics",
+        ] {
             assert!(is_relayed(good), "{good}");
         }
         for bad in [
-            "", "/", "signals", "signals/", "signals/x", "Signals", "signal%73", "./signals", "a/../signals", "a//b",
-            "watchers/login", "watchers/loginx/..", "decisions/stream/", "sigñals", "signals;x", "a b",
+            "",
+            "/",
+            "signals",
+            "signals/",
+            "signals/x",
+            "Signals",
+            "signal%73",
+            "./signals",
+            "a/../signals",
+            "a//b",
+            "watchers/login",
+            "watchers/loginx/..",
+            "decisions/stream/",
+            "sigñals",
+            "signals;x",
+            "a b",
         ] {
             assert!(!is_relayed(bad), "{bad}");
         }

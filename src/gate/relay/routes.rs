@@ -1,14 +1,14 @@
+use axum::Json;
 use axum::body::Body;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, Method, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
-use axum::Json;
 use serde_json::json;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::send::{Given, Relayed, send};
 use super::model;
+use super::send::{Given, Relayed, send};
 use crate::app::App;
 use crate::gate::{ApiVersion, Gate};
 use crate::http::{Caller, EngineError, Machine, read_limited};
@@ -31,21 +31,47 @@ pub fn routes() -> OpenApiRouter<Gate> {
 /// What an engine tells of itself: its version, its machines and bouncers. Taken, and passed on when CAPI is there.
 #[utoipa::path(post, path = "/metrics", tag = "CAPI", request_body = Object,
     responses((status = 200, description = "taken"), (status = 401, description = "unknown token"), (status = 403, description = "no tenant")))]
-async fn metrics(gate: State<Gate>, version: ApiVersion, machine: Machine, headers: HeaderMap, body: Body) -> Result<Response, EngineError> {
+async fn metrics(
+    gate: State<Gate>,
+    version: ApiVersion,
+    machine: Machine,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, EngineError> {
     take_metrics(gate, version, machine, headers, body, "metrics/").await
 }
 
 /// The spelling of the Go engines.
 #[utoipa::path(post, path = "/metrics/", tag = "CAPI", request_body = Object,
     responses((status = 200, description = "taken"), (status = 401, description = "unknown token"), (status = 403, description = "no tenant")))]
-async fn metrics_slash(gate: State<Gate>, version: ApiVersion, machine: Machine, headers: HeaderMap, body: Body) -> Result<Response, EngineError> {
+async fn metrics_slash(
+    gate: State<Gate>,
+    version: ApiVersion,
+    machine: Machine,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, EngineError> {
     take_metrics(gate, version, machine, headers, body, "metrics/").await
 }
 
 /// An outage of CAPI is not shown here: the SDK would repeat without pause, signals included, until it goes well.
-async fn take_metrics(State(gate): State<Gate>, ApiVersion(version): ApiVersion, machine: Machine, headers: HeaderMap, body: Body, path: &str) -> Result<Response, EngineError> {
+async fn take_metrics(
+    State(gate): State<Gate>,
+    ApiVersion(version): ApiVersion,
+    machine: Machine,
+    headers: HeaderMap,
+    body: Body,
+    path: &str,
+) -> Result<Response, EngineError> {
     let body = read_limited(&HeaderMap::new(), body, BODY_LIMIT, BODY_LIMIT).await?;
-    let given = Given { version, method: Method::POST, path: path.to_owned(), query: None, headers, body };
+    let given = Given {
+        version,
+        method: Method::POST,
+        path: path.to_owned(),
+        query: None,
+        headers,
+        body,
+    };
     if let Relayed::Down(down) = send(&gate.app, &Caller::Machine(machine), given).await? {
         tracing::info!(cause = down.cause, "metrics of a machine did not reach CAPI");
     }
@@ -55,22 +81,73 @@ async fn take_metrics(State(gate): State<Gate>, ApiVersion(version): ApiVersion,
 /// Usage metrics of bouncers and log processors, passed on. During an outage 503: engines keep them and send again.
 #[utoipa::path(post, path = "/usage-metrics", tag = "CAPI", request_body = Object,
     responses((status = 200, description = "CAPI's answer"), (status = 401, description = "unknown token"), (status = 403, description = "no tenant"), (status = 503, description = "CAPI cannot be asked")))]
-async fn usage_metrics(gate: State<Gate>, version: ApiVersion, caller: Machine, method: Method, uri: Uri, headers: HeaderMap, body: Body) -> Result<Response, EngineError> {
-    pass(&gate.app, version, &Caller::Machine(caller), "usage-metrics", (method, &uri), headers, body).await
+async fn usage_metrics(
+    gate: State<Gate>,
+    version: ApiVersion,
+    caller: Machine,
+    method: Method,
+    uri: Uri,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, EngineError> {
+    pass(
+        &gate.app,
+        version,
+        &Caller::Machine(caller),
+        "usage-metrics",
+        (method, &uri),
+        headers,
+        body,
+    )
+    .await
 }
 
 /// Decisions that an operator lifted at the engine, passed on.
 #[utoipa::path(post, path = "/decisions/delete", tag = "CAPI", request_body = Object,
     responses((status = 200, description = "CAPI's answer"), (status = 401, description = "unknown token"), (status = 403, description = "no tenant"), (status = 503, description = "CAPI cannot be asked")))]
-async fn decisions_delete(gate: State<Gate>, version: ApiVersion, caller: Machine, method: Method, uri: Uri, headers: HeaderMap, body: Body) -> Result<Response, EngineError> {
-    pass(&gate.app, version, &Caller::Machine(caller), "decisions/delete", (method, &uri), headers, body).await
+async fn decisions_delete(
+    gate: State<Gate>,
+    version: ApiVersion,
+    caller: Machine,
+    method: Method,
+    uri: Uri,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, EngineError> {
+    pass(
+        &gate.app,
+        version,
+        &Caller::Machine(caller),
+        "decisions/delete",
+        (method, &uri),
+        headers,
+        body,
+    )
+    .await
 }
 
 /// An engine's own decisions, passed on.
 #[utoipa::path(post, path = "/decisions/sync", tag = "CAPI", request_body = Object,
     responses((status = 200, description = "CAPI's answer"), (status = 401, description = "unknown token"), (status = 403, description = "no tenant"), (status = 503, description = "CAPI cannot be asked")))]
-async fn decisions_sync(gate: State<Gate>, version: ApiVersion, caller: Machine, method: Method, uri: Uri, headers: HeaderMap, body: Body) -> Result<Response, EngineError> {
-    pass(&gate.app, version, &Caller::Machine(caller), "decisions/sync", (method, &uri), headers, body).await
+async fn decisions_sync(
+    gate: State<Gate>,
+    version: ApiVersion,
+    caller: Machine,
+    method: Method,
+    uri: Uri,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, EngineError> {
+    pass(
+        &gate.app,
+        version,
+        &Caller::Machine(caller),
+        "decisions/sync",
+        (method, &uri),
+        headers,
+        body,
+    )
+    .await
 }
 
 /// What CAPI offers and we have no word for. The path is judged before the token: a spelling that is no route is 404
@@ -91,16 +168,34 @@ async fn anything(
     let token = crate::http::bearer(&headers).ok_or_else(EngineError::unauthorized)?;
     let caller = gate.app.auth.caller(token).await?;
     if !matches!(caller, Caller::Machine(_)) {
-        return Err(EngineError::new(StatusCode::FORBIDDEN, "this machine belongs to no tenant yet: enrol it"));
+        return Err(EngineError::new(
+            StatusCode::FORBIDDEN,
+            "this machine belongs to no tenant yet: enrol it",
+        ));
     }
     pass(&gate.app, version, &caller, &rest, (method, &uri), headers, body).await
 }
 
-async fn pass(app: &App, version: ApiVersion, caller: &Caller, path: &str, (method, uri): (Method, &Uri), headers: HeaderMap, body: Body) -> Result<Response, EngineError> {
+async fn pass(
+    app: &App,
+    version: ApiVersion,
+    caller: &Caller,
+    path: &str,
+    (method, uri): (Method, &Uri),
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, EngineError> {
     // The bytes travel as they came: packed ones keep their encoding header.
     let body = read_limited(&HeaderMap::new(), body, BODY_LIMIT, BODY_LIMIT).await?;
     let query = uri.query().map(str::to_owned);
-    let given = Given { version: version.0, method, path: path.to_owned(), query, headers, body };
+    let given = Given {
+        version: version.0,
+        method,
+        path: path.to_owned(),
+        query,
+        headers,
+        body,
+    };
     match send(app, caller, given).await? {
         Relayed::Answer(response) => Ok(answer(response)),
         Relayed::Off => Ok(Json(json!({ "message": "OK (forwarding disabled)" })).into_response()),

@@ -36,7 +36,12 @@ pub enum Relayed {
 }
 
 /// The token to speak to CAPI with: the engine's own where CAPI gave it, otherwise the one we hold for the machine.
-pub async fn credential(app: &App, machine: &Machine, version: u8, headers: &HeaderMap) -> Result<SecretString, NoToken> {
+pub async fn credential(
+    app: &App,
+    machine: &Machine,
+    version: u8,
+    headers: &HeaderMap,
+) -> Result<SecretString, NoToken> {
     match bearer(headers) {
         Some(token) if app.auth.session_of(token).is_none() => Ok(token.to_owned().into()),
         _ => Ok(upstream::token(app, machine.tenant, machine.id, version).await?.0),
@@ -65,35 +70,62 @@ pub async fn send(app: &App, caller: &Caller, given: Given) -> Result<Relayed, c
             Ok(token) => token,
             Err(NoToken::Db(e)) => return Err(e.into()),
             Err(NoToken::Down(down)) => return Ok(Relayed::Down(down)),
-            Err(other) => return Ok(Relayed::Down(Down { cause: other.to_string(), retry_after: None })),
+            Err(other) => {
+                return Ok(Relayed::Down(Down {
+                    cause: other.to_string(),
+                    retry_after: None,
+                }));
+            }
         };
         let response = match attempt(app, &given, &current).await {
             Ok(response) => response,
             Err(down) => return Ok(Relayed::Down(down)),
         };
-        let stale = matches!(response.status(), StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN);
+        let stale = matches!(
+            response.status(),
+            StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN
+        );
         match machine {
             Some(machine) if stale && !last => {
                 token = renewed(app, machine, given.version, &current).await;
             }
             _ if is_outage(response.status(), stale && machine.is_some()) => {
                 let cause = format!("answered {}", response.status().as_u16());
-                return Ok(Relayed::Down(Down { cause, retry_after: capi::retry_after(response.headers()) }));
+                return Ok(Relayed::Down(Down {
+                    cause,
+                    retry_after: capi::retry_after(response.headers()),
+                }));
             }
             _ => return Ok(Relayed::Answer(response)),
         }
     }
-    Ok(Relayed::Down(Down { cause: "CAPI refuses the machine's token".to_owned(), retry_after: None }))
+    Ok(Relayed::Down(Down {
+        cause: "CAPI refuses the machine's token".to_owned(),
+        retry_after: None,
+    }))
 }
 
 async fn attempt(app: &App, given: &Given, token: &SecretString) -> Result<reqwest::Response, Down> {
     let mut headers = capi::passing(&given.headers, true);
     headers.insert(header::AUTHORIZATION, capi::authorization(token)?);
     let path = format!("v{}/{}", given.version, given.path);
-    app.capi.open(given.method.clone(), &path, given.query.as_deref(), headers, given.body.clone()).await
+    app.capi
+        .open(
+            given.method.clone(),
+            &path,
+            given.query.as_deref(),
+            headers,
+            given.body.clone(),
+        )
+        .await
 }
 
-async fn renewed(app: &App, machine: &Machine, version: u8, refused: &SecretString) -> Result<SecretString, NoToken> {
+async fn renewed(
+    app: &App,
+    machine: &Machine,
+    version: u8,
+    refused: &SecretString,
+) -> Result<SecretString, NoToken> {
     upstream::token_refused(app, machine.tenant, machine.id, refused).await?;
     Ok(upstream::token(app, machine.tenant, machine.id, version).await?.0)
 }

@@ -87,7 +87,14 @@ fn int(n: usize) -> i32 {
 
 impl Columns {
     /// Adds an alert.
-    pub fn push(&mut self, key: Uuid, (offset, length): (usize, usize), signal: Signal, verdict: &Verdict, forward: Forward) {
+    pub fn push(
+        &mut self,
+        key: Uuid,
+        (offset, length): (usize, usize),
+        signal: Signal,
+        verdict: &Verdict,
+        forward: Forward,
+    ) {
         self.has_decisions.push(!signal.decisions.is_empty());
         for (item, decision) in signal.decisions.into_iter().enumerate() {
             self.decided.push(key, int(item), decision);
@@ -128,8 +135,13 @@ impl Columns {
         self.actor.push(signal.actor);
         let matched = !verdict.rule_ids.is_empty();
         let rules: Vec<_> = verdict.rule_ids.iter().map(i64::to_string).collect();
-        self.rules.push(matched.then(|| format!("{{{}}}", rules.join(","))));
-        self.reasons.push(matched.then(|| serde_json::json!(verdict.reasons).to_string().replace("\\u0000", "")));
+        self.rules
+            .push(matched.then(|| format!("{{{}}}", rules.join(","))));
+        self.reasons.push(matched.then(|| {
+            serde_json::json!(verdict.reasons)
+                .to_string()
+                .replace("\\u0000", "")
+        }));
     }
 
     /// Adds an item that is no alert.
@@ -190,22 +202,77 @@ pub async fn insert(db: &Db, machine: &Machine, batch: &Batch) -> Result<Receipt
     let (version, received, rejected) = (i16::from(batch.version), int(batch.received), int(batch.rejected));
     let (c, d, u) = (&batch.columns, &batch.columns.decided, &batch.columns.unread);
     let params: [&(dyn ToSql + Sync); 61] = [
-        &tenant, &machine.id, &batch.id, &version, &received, &rejected, &batch.body,
-        &c.key, &c.raw_offset, &c.raw_length, &c.start_at, &c.stop_at, &c.events_count, &c.capacity,
-        &c.forward_state, &c.filtered, &c.simulated, &c.remediation, &c.has_decisions, &c.latitude, &c.longitude, &c.lo, &c.hi,
-        &c.uuid, &c.agent, &c.scenario, &c.scenario_hash, &c.scenario_version, &c.message, &c.leakspeed,
-        &c.start_text, &c.stop_text, &c.created_text,
-        &c.scope, &c.value, &c.ip, &c.range, &c.as_number, &c.as_name, &c.cn, &c.country,
-        &c.rules, &c.reasons, &c.actor,
-        &d.key, &d.item, &d.simulated, &d.duration_ms, &d.until,
-        &d.uuid, &d.origin, &d.kind, &d.scope, &d.value, &d.duration, &d.scenario,
-        &u.item, &u.field, &u.reason, &u.raw_offset, &u.raw_length,
+        &tenant,
+        &machine.id,
+        &batch.id,
+        &version,
+        &received,
+        &rejected,
+        &batch.body,
+        &c.key,
+        &c.raw_offset,
+        &c.raw_length,
+        &c.start_at,
+        &c.stop_at,
+        &c.events_count,
+        &c.capacity,
+        &c.forward_state,
+        &c.filtered,
+        &c.simulated,
+        &c.remediation,
+        &c.has_decisions,
+        &c.latitude,
+        &c.longitude,
+        &c.lo,
+        &c.hi,
+        &c.uuid,
+        &c.agent,
+        &c.scenario,
+        &c.scenario_hash,
+        &c.scenario_version,
+        &c.message,
+        &c.leakspeed,
+        &c.start_text,
+        &c.stop_text,
+        &c.created_text,
+        &c.scope,
+        &c.value,
+        &c.ip,
+        &c.range,
+        &c.as_number,
+        &c.as_name,
+        &c.cn,
+        &c.country,
+        &c.rules,
+        &c.reasons,
+        &c.actor,
+        &d.key,
+        &d.item,
+        &d.simulated,
+        &d.duration_ms,
+        &d.until,
+        &d.uuid,
+        &d.origin,
+        &d.kind,
+        &d.scope,
+        &d.value,
+        &d.duration,
+        &d.scenario,
+        &u.item,
+        &u.field,
+        &u.reason,
+        &u.raw_offset,
+        &u.raw_length,
     ];
     let mut connection = db.connection().await?;
     let tx = db.tenant(&mut connection, machine.tenant).await?;
     let row = tx.query_opt(sql!("signal/insert"), &params).await?;
     let row = row.ok_or_else(|| DbError::Internal("a batch left no receipt".to_owned()))?;
-    let receipt = Receipt { stored: row.get("stored"), duplicate: row.get("duplicate"), filtered: row.get("filtered") };
+    let receipt = Receipt {
+        stored: row.get("stored"),
+        duplicate: row.get("duplicate"),
+        filtered: row.get("filtered"),
+    };
     tx.commit().await?;
     Ok(receipt)
 }

@@ -1,12 +1,12 @@
 use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
+use aws_lc_rs::hmac;
+use axum::Json;
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
-use axum::Json;
-use aws_lc_rs::hmac;
 use bytes::Bytes;
 use jiff::Timestamp;
 use serde::Serialize;
@@ -60,11 +60,18 @@ pub struct PushAnswer {
     responses((status = 200, body = PushAnswer), (status = 400, description = "no JSON array"), (status = 401, description = "unknown token"),
         (status = 403, description = "no tenant"), (status = 413, description = "too large"), (status = 415, description = "unknown encoding"),
         (status = 422, body = PushAnswer), (status = 503, description = "not stored: send again")))]
-async fn push(State(gate): State<Gate>, ApiVersion(version): ApiVersion, machine: Machine, headers: HeaderMap, body: Body) -> Result<Response, EngineError> {
+async fn push(
+    State(gate): State<Gate>,
+    ApiVersion(version): ApiVersion,
+    machine: Machine,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, EngineError> {
     let body = read_limited(&headers, body, WIRE_LIMIT, BODY_LIMIT).await?;
     // An engine that hangs up must not undo what is about to be stored: it will not send it again.
     let work = tokio::spawn(async move { take(gate, machine, version, body).await });
-    work.await.map_err(|e| EngineError::from(DbError::Internal(e.to_string())))?
+    work.await
+        .map_err(|e| EngineError::from(DbError::Internal(e.to_string())))?
 }
 
 async fn take(gate: Gate, machine: Machine, version: u8, body: Bytes) -> Result<Response, EngineError> {
@@ -75,7 +82,8 @@ async fn take(gate: Gate, machine: Machine, version: u8, body: Bytes) -> Result<
         // Large bodies would hold up the other requests of this thread; small ones are not worth the way.
         if body.len() > 256 * 1024 {
             let work = tokio::task::spawn_blocking(move || read(&body, &machine, version, &rules, enabled));
-            work.await.map_err(|e| EngineError::from(DbError::Internal(e.to_string())))?
+            work.await
+                .map_err(|e| EngineError::from(DbError::Internal(e.to_string())))?
         } else {
             read(&body, &machine, version, &rules, enabled)
         }
@@ -94,8 +102,14 @@ async fn take(gate: Gate, machine: Machine, version: u8, body: Bytes) -> Result<
         gate.app.outbox.notify_one();
     }
     if batch.rejected == batch.received {
-        let first = rejected.first().map_or_else(String::new, |r| format!("[{}].{} {}", r.index, r.field, r.reason));
-        return Ok(answer(StatusCode::UNPROCESSABLE_ENTITY, format!("no item is a signal: {first}"), rejected));
+        let first = rejected
+            .first()
+            .map_or_else(String::new, |r| format!("[{}].{} {}", r.index, r.field, r.reason));
+        return Ok(answer(
+            StatusCode::UNPROCESSABLE_ENTITY,
+            format!("no item is a signal: {first}"),
+            rejected,
+        ));
     }
     Ok(answer(StatusCode::OK, "OK".to_owned(), rejected))
 }
@@ -105,7 +119,13 @@ fn answer(status: StatusCode, message: String, rejected: Vec<RejectedItem>) -> R
 }
 
 /// Everything that needs no I/O: split, read, judge, key, pack.
-fn read(body: &[u8], machine: &Machine, version: u8, rules: &Ruleset, enabled: bool) -> Result<(Batch, Vec<RejectedItem>), BatchError> {
+fn read(
+    body: &[u8],
+    machine: &Machine,
+    version: u8,
+    rules: &Ruleset,
+    enabled: bool,
+) -> Result<(Batch, Vec<RejectedItem>), BatchError> {
     let items = model::split(body)?;
     let now = Timestamp::now();
     let tenant_key = hmac::Key::new(hmac::HMAC_SHA256, &machine.dedupe_key);
@@ -138,7 +158,14 @@ fn read(body: &[u8], machine: &Machine, version: u8, rules: &Ruleset, enabled: b
     }
     // Level 1: 7 : 1 on signals at 400 MB a second. Packing into memory does not fail.
     let packed = zstd::bulk::compress(body, 1).unwrap_or_default();
-    let batch = Batch { id: Uuid::now_v7(), version, received: items.len(), rejected: rejected.len(), body: packed, columns };
+    let batch = Batch {
+        id: Uuid::now_v7(),
+        version,
+        received: items.len(),
+        rejected: rejected.len(),
+        body: packed,
+        columns,
+    };
     Ok((batch, rejected))
 }
 
@@ -175,7 +202,9 @@ async fn store(gate: &Gate, machine: &Machine, batch: &Batch) -> Result<Receipt,
 
 /// Received = stored + duplicate + rejected, always.
 fn count(batch: &Batch, receipt: Receipt) {
-    let outcome = |outcome: &'static str, n: u64| metrics::counter!("garrison_signals_total", "outcome" => outcome).increment(n);
+    let outcome = |outcome: &'static str, n: u64| {
+        metrics::counter!("garrison_signals_total", "outcome" => outcome).increment(n)
+    };
     metrics::counter!("garrison_signals_received_total").increment(batch.received as u64);
     outcome("stored", u64::from(receipt.stored.unsigned_abs()));
     outcome("duplicate", u64::from(receipt.duplicate.unsigned_abs()));

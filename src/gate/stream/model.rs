@@ -13,7 +13,9 @@ pub struct Copy {
 impl Copy {
     /// An empty copy.
     pub fn new() -> Self {
-        Self { encoder: zstd::stream::write::Encoder::new(Vec::new(), 1).ok() }
+        Self {
+            encoder: zstd::stream::write::Encoder::new(Vec::new(), 1).ok(),
+        }
     }
 
     /// Adds what passed.
@@ -58,7 +60,10 @@ mod tests {
         let mut copy = Copy::new();
         copy.add(b"{\"new\":");
         copy.add(b"[]}");
-        assert_eq!(zstd::decode_all(copy.finish().unwrap().as_slice()).unwrap(), b"{\"new\":[]}");
+        assert_eq!(
+            zstd::decode_all(copy.finish().unwrap().as_slice()).unwrap(),
+            b"{\"new\":[]}"
+        );
     }
 
     #[test]

@@ -25,16 +25,36 @@ pub fn routes() -> OpenApiRouter<Gate> {
 #[utoipa::path(get, path = "/decisions/stream", tag = "CAPI", params(("startup" = Option<bool>, Query, description = "everything, not only what changed")),
     responses((status = 200, description = "new and deleted decisions"), (status = 401, description = "unknown token"), (status = 403, description = "no tenant"),
         (status = 503, description = "CAPI cannot be asked and nothing is kept")))]
-async fn pull(State(gate): State<Gate>, ApiVersion(version): ApiVersion, machine: Machine, RawQuery(query): RawQuery, headers: HeaderMap) -> Result<Response, EngineError> {
+async fn pull(
+    State(gate): State<Gate>,
+    ApiVersion(version): ApiVersion,
+    machine: Machine,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+) -> Result<Response, EngineError> {
     let app = &gate.app;
-    let target = model::target(version, query.as_deref()).ok_or_else(|| EngineError::bad_request("query: longer than 500 bytes"))?;
-    let given = Given { version, method: Method::GET, path: "decisions/stream".to_owned(), query, headers, body: Bytes::new() };
+    let target = model::target(version, query.as_deref())
+        .ok_or_else(|| EngineError::bad_request("query: longer than 500 bytes"))?;
+    let given = Given {
+        version,
+        method: Method::GET,
+        path: "decisions/stream".to_owned(),
+        query,
+        headers,
+        body: Bytes::new(),
+    };
     match relay::send(app, &Caller::Machine(machine.clone()), given).await? {
-        Relayed::Answer(response) if response.status() == StatusCode::OK => Ok(tee(app.clone(), machine, target, response)),
+        Relayed::Answer(response) if response.status() == StatusCode::OK => {
+            Ok(tee(app.clone(), machine, target, response))
+        }
         Relayed::Answer(response) => Ok(relay::answer(response)),
         Relayed::Off => match stale(app, &machine, &target).await? {
             Some(answer) => Ok(answer),
-            None => Ok(([(header::CONTENT_TYPE, "application/json")], model::empty(version)).into_response()),
+            None => Ok((
+                [(header::CONTENT_TYPE, "application/json")],
+                model::empty(version),
+            )
+                .into_response()),
         },
         Relayed::Down(down) => {
             tracing::warn!(cause = down.cause, "the decisions stream cannot be relayed");
@@ -45,24 +65,35 @@ async fn pull(State(gate): State<Gate>, ApiVersion(version): ApiVersion, machine
 }
 
 async fn stale(app: &App, machine: &Machine, target: &str) -> Result<Option<Response>, EngineError> {
-    let Some(kept) = queries::get(app, machine, target).await? else { return Ok(None) };
+    let Some(kept) = queries::get(app, machine, target).await? else {
+        return Ok(None);
+    };
     let body = tokio::task::spawn_blocking(move || zstd::decode_all(kept.body.as_slice()))
         .await
         .map_err(|e| DbError::Internal(e.to_string()))?
         .map_err(|e| DbError::Internal(format!("a kept stream does not unpack: {e}")))?;
-    let content_type = HeaderValue::from_str(&kept.content_type).unwrap_or(HeaderValue::from_static("application/json"));
+    let content_type =
+        HeaderValue::from_str(&kept.content_type).unwrap_or(HeaderValue::from_static("application/json"));
     let age = HeaderValue::from(kept.age.max(0));
-    Ok(Some(([(header::CONTENT_TYPE, content_type), (header::AGE, age)], body).into_response()))
+    Ok(Some(
+        ([(header::CONTENT_TYPE, content_type), (header::AGE, age)], body).into_response(),
+    ))
 }
 
 /// Hands the stream on and keeps a packed copy once it ended well.
 fn tee(app: App, machine: Machine, target: String, response: reqwest::Response) -> Response {
     let mut out = Response::new(Body::empty());
     *out.headers_mut() = capi::passing(response.headers(), false);
-    let content_type = response.headers().get(header::CONTENT_TYPE).and_then(|v| v.to_str().ok()).unwrap_or("application/json").to_owned();
+    let content_type = response
+        .headers()
+        .get(header::CONTENT_TYPE)
+        .and_then(|v| v.to_str().ok())
+        .unwrap_or("application/json")
+        .to_owned();
     let begin = Some((response, Copy::new()));
     let stream = futures_util::stream::unfold(begin, move |state| {
-        let (app, machine, target, content_type) = (app.clone(), machine.clone(), target.clone(), content_type.clone());
+        let (app, machine, target, content_type) =
+            (app.clone(), machine.clone(), target.clone(), content_type.clone());
         async move {
             let (mut response, mut copy) = state?;
             match response.chunk().await {

@@ -23,7 +23,9 @@ pub struct Upstream {
 pub async fn get_upstream(app: &App, tenant: Tenant, machine: i64) -> Result<Option<Upstream>, NoToken> {
     let mut connection = app.db.connection().await?;
     let tx = app.db.tenant(&mut connection, tenant).await?;
-    let row = tx.query_opt(sql!("machine/get_upstream"), &[&tenant.id(), &machine]).await?;
+    let row = tx
+        .query_opt(sql!("machine/get_upstream"), &[&tenant.id(), &machine])
+        .await?;
     tx.commit().await?;
     drop(connection);
     let Some(row) = row else { return Ok(None) };
@@ -55,7 +57,9 @@ pub async fn claim_login(app: &App, tenant: Tenant, machine: i64) -> Result<bool
 
 /// Gives the right back without a token.
 pub async fn release_login(app: &App, tenant: Tenant, machine: i64) -> Result<(), DbError> {
-    update(app, tenant, sql!("machine/release_login"), machine).await.map(drop)
+    update(app, tenant, sql!("machine/release_login"), machine)
+        .await
+        .map(drop)
 }
 
 async fn update(app: &App, tenant: Tenant, statement: &str, machine: i64) -> Result<bool, DbError> {
@@ -67,24 +71,50 @@ async fn update(app: &App, tenant: Tenant, statement: &str, machine: i64) -> Res
 }
 
 /// Keeps the token of a login of our own.
-pub async fn update_token(app: &App, tenant: Tenant, machine: i64, login: &str, token: &Token) -> Result<(), DbError> {
+pub async fn update_token(
+    app: &App,
+    tenant: Tenant,
+    machine: i64,
+    login: &str,
+    token: &Token,
+) -> Result<(), DbError> {
     let sealed = seal_token(app, tenant, login, token);
     let mut connection = app.db.connection().await?;
     let tx = app.db.tenant(&mut connection, tenant).await?;
-    tx.execute(sql!("machine/update_token"), &[&tenant.id(), &machine, &sealed, &token.expires]).await?;
+    tx.execute(
+        sql!("machine/update_token"),
+        &[&tenant.id(), &machine, &sealed, &token.expires],
+    )
+    .await?;
     tx.commit().await
 }
 
 /// Drops the stored token, whatever it is.
-pub async fn update_token_refused(app: &App, tenant: Tenant, machine: i64, refused: &SecretString) -> Result<(), NoToken> {
+pub async fn update_token_refused(
+    app: &App,
+    tenant: Tenant,
+    machine: i64,
+    refused: &SecretString,
+) -> Result<(), NoToken> {
     let mut connection = app.db.connection().await?;
     let tx = app.db.tenant(&mut connection, tenant).await?;
-    let Some(row) = tx.query_opt(sql!("machine/get_upstream"), &[&tenant.id(), &machine]).await? else { return Ok(()) };
+    let Some(row) = tx
+        .query_opt(sql!("machine/get_upstream"), &[&tenant.id(), &machine])
+        .await?
+    else {
+        return Ok(());
+    };
     let login: String = row.get("login");
     if let Some(sealed) = row.get::<_, Option<Vec<u8>>>("upstream_token") {
-        let plain = app.ring.open(&place("upstream_token", tenant.id(), &login), &sealed)?;
+        let plain = app
+            .ring
+            .open(&place("upstream_token", tenant.id(), &login), &sealed)?;
         if plain == refused.expose_secret().as_bytes() {
-            tx.execute(sql!("machine/update_token_refused"), &[&tenant.id(), &machine, &sealed]).await?;
+            tx.execute(
+                sql!("machine/update_token_refused"),
+                &[&tenant.id(), &machine, &sealed],
+            )
+            .await?;
         }
     }
     Ok(tx.commit().await?)
@@ -94,15 +124,31 @@ pub async fn update_token_refused(app: &App, tenant: Tenant, machine: i64, refus
 ///
 /// # Errors
 /// As the statements fail.
-pub async fn store_login(app: &App, tx: &TenantTx<'_>, machine: i64, who: &Credentials, token: &Token, user_agent: Option<&str>) -> Result<(), DbError> {
+pub async fn store_login(
+    app: &App,
+    tx: &TenantTx<'_>,
+    machine: i64,
+    who: &Credentials,
+    token: &Token,
+    user_agent: Option<&str>,
+) -> Result<(), DbError> {
     let tenant = tx.tenant();
-    let password = app
-        .ring
-        .seal(&place("upstream_password", tenant.id(), &who.login), who.password.expose_secret().as_bytes());
+    let password = app.ring.seal(
+        &place("upstream_password", tenant.id(), &who.login),
+        who.password.expose_secret().as_bytes(),
+    );
     let sealed = seal_token(app, tenant, &who.login, token);
     tx.execute(
         sql!("machine/update_login"),
-        &[&tenant.id(), &machine, &password, &sealed, &token.expires, &who.scenarios, &user_agent],
+        &[
+            &tenant.id(),
+            &machine,
+            &password,
+            &sealed,
+            &token.expires,
+            &who.scenarios,
+            &user_agent,
+        ],
     )
     .await?;
     let hash = app.ring.token_hash(token.token.expose_secret());
@@ -115,7 +161,10 @@ pub async fn store_login(app: &App, tx: &TenantTx<'_>, machine: i64, who: &Crede
 }
 
 fn seal_token(app: &App, tenant: Tenant, login: &str, token: &Token) -> Vec<u8> {
-    app.ring.seal(&place("upstream_token", tenant.id(), login), token.token.expose_secret().as_bytes())
+    app.ring.seal(
+        &place("upstream_token", tenant.id(), login),
+        token.token.expose_secret().as_bytes(),
+    )
 }
 
 /// Counts a login that is about to be sent to CAPI, if the budget allows it.
@@ -123,7 +172,9 @@ fn seal_token(app: &App, tenant: Tenant, login: &str, token: &Token) -> Vec<u8> 
 /// # Errors
 /// As the statements fail.
 pub async fn count_login(app: &App, for_engine: bool) -> Result<bool, DbError> {
-    let Some(budget) = app.settings.login_budget else { return Ok(true) };
+    let Some(budget) = app.settings.login_budget else {
+        return Ok(true);
+    };
     let mut connection = app.db.connection().await?;
     let tx = app.db.platform(&mut connection).await?;
     let used: i64 = match tx.query_opt(sql!("platform/count_upstream_logins"), &[]).await? {
@@ -143,5 +194,7 @@ pub async fn count_login(app: &App, for_engine: bool) -> Result<bool, DbError> {
 /// # Errors
 /// As the statement or the seal fails.
 pub async fn password(app: &App, tenant: Tenant, machine: i64) -> Result<Option<SecretString>, NoToken> {
-    Ok(get_upstream(app, tenant, machine).await?.map(|upstream| upstream.who.password))
+    Ok(get_upstream(app, tenant, machine)
+        .await?
+        .map(|upstream| upstream.who.password))
 }

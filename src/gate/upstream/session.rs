@@ -18,7 +18,12 @@ const PATIENCE: Duration = Duration::from_secs(10);
 ///
 /// # Errors
 /// When CAPI cannot be asked, refuses, or may not be asked again so soon.
-pub async fn token(app: &App, tenant: Tenant, machine: i64, version: u8) -> Result<(SecretString, Option<String>), NoToken> {
+pub async fn token(
+    app: &App,
+    tenant: Tenant,
+    machine: i64,
+    version: u8,
+) -> Result<(SecretString, Option<String>), NoToken> {
     let begun = Instant::now();
     loop {
         let Some(upstream) = queries::get_upstream(app, tenant, machine).await? else {
@@ -37,13 +42,23 @@ pub async fn token(app: &App, tenant: Tenant, machine: i64, version: u8) -> Resu
             return result.map(|token| (token, upstream.user_agent));
         }
         if begun.elapsed() > PATIENCE {
-            return Err(Down { cause: "another replica's login takes too long".to_owned(), retry_after: None }.into());
+            return Err(Down {
+                cause: "another replica's login takes too long".to_owned(),
+                retry_after: None,
+            }
+            .into());
         }
         tokio::time::sleep(LOOK_AGAIN).await;
     }
 }
 
-async fn log_in(app: &App, tenant: Tenant, machine: i64, version: u8, upstream: &Upstream) -> Result<SecretString, NoToken> {
+async fn log_in(
+    app: &App,
+    tenant: Tenant,
+    machine: i64,
+    version: u8,
+    upstream: &Upstream,
+) -> Result<SecretString, NoToken> {
     if !queries::count_login(app, false).await? {
         return Err(NoToken::Budget);
     }
@@ -51,7 +66,9 @@ async fn log_in(app: &App, tenant: Tenant, machine: i64, version: u8, upstream: 
     let agent = upstream.user_agent.as_deref();
     if !upstream.registered {
         // Credentials of our own making: CAPI learns them now. If it knows them already, the login says so.
-        app.capi.register(version, &who.login, &who.password, agent).await?;
+        app.capi
+            .register(version, &who.login, &who.password, agent)
+            .await?;
     }
     match app.capi.login(version, who, agent).await? {
         Login::Accepted(token, _) => {
@@ -66,7 +83,12 @@ async fn log_in(app: &App, tenant: Tenant, machine: i64, version: u8, upstream: 
 ///
 /// # Errors
 /// As the statements fail.
-pub async fn token_refused(app: &App, tenant: Tenant, machine: i64, refused: &SecretString) -> Result<(), NoToken> {
+pub async fn token_refused(
+    app: &App,
+    tenant: Tenant,
+    machine: i64,
+    refused: &SecretString,
+) -> Result<(), NoToken> {
     if refused.expose_secret().is_empty() {
         return Ok(());
     }

@@ -127,9 +127,23 @@ impl Filter {
     /// What a cursor is bound to.
     #[must_use]
     pub fn identity(&self) -> Vec<u8> {
-        let Self { filtered, forwarded, scenario, country, agent, ip, since, until, newer_than: _ } = self;
+        let Self {
+            filtered,
+            forwarded,
+            scenario,
+            country,
+            agent,
+            ip,
+            since,
+            until,
+            newer_than: _,
+        } = self;
         let ip = ip.map(|b| b.to_string());
-        format!("{:?}", (filtered, forwarded, scenario, country, agent, ip, since, until)).into_bytes()
+        format!(
+            "{:?}",
+            (filtered, forwarded, scenario, country, agent, ip, since, until)
+        )
+        .into_bytes()
     }
 }
 
@@ -153,15 +167,31 @@ impl ListQuery {
         let filter = Filter {
             filtered: flag("filtered", self.filtered, &mut wrong),
             forwarded: flag("forwardedToCapi", self.forwarded_to_capi, &mut wrong),
-            scenario: checked("scenario", self.scenario, "must NOT have more than 200 characters", &mut wrong, |s| {
-                s.chars().count() <= 200 && !s.contains('\0')
-            }),
-            country: checked("country", self.country, "must match pattern \"^[A-Z]{2}$\"", &mut wrong, |s| {
-                s.len() == 2 && s.bytes().all(|b| b.is_ascii_uppercase())
-            }),
-            agent: checked("machineId", self.machine_id, "must match pattern \"^[a-zA-Z0-9_\\-.:]+$\" and have at most 255 characters", &mut wrong, |s| {
-                (1..=255).contains(&s.len()) && s.bytes().all(|b| b.is_ascii_alphanumeric() || b"_-.:".contains(&b))
-            }),
+            scenario: checked(
+                "scenario",
+                self.scenario,
+                "must NOT have more than 200 characters",
+                &mut wrong,
+                |s| s.chars().count() <= 200 && !s.contains('\0'),
+            ),
+            country: checked(
+                "country",
+                self.country,
+                "must match pattern \"^[A-Z]{2}$\"",
+                &mut wrong,
+                |s| s.len() == 2 && s.bytes().all(|b| b.is_ascii_uppercase()),
+            ),
+            agent: checked(
+                "machineId",
+                self.machine_id,
+                "must match pattern \"^[a-zA-Z0-9_\\-.:]+$\" and have at most 255 characters",
+                &mut wrong,
+                |s| {
+                    (1..=255).contains(&s.len())
+                        && s.bytes()
+                            .all(|b| b.is_ascii_alphanumeric() || b"_-.:".contains(&b))
+                },
+            ),
             ip: self.ip.and_then(|text| {
                 let block = parse_block(&text);
                 if block.is_none() {
@@ -182,12 +212,19 @@ impl ListQuery {
         if self.cursor.is_some() && page.offset != 0 {
             wrong.push(error("offset", "does not go with cursor"));
         }
-        if wrong.is_empty() { Ok((filter, page, self.cursor)) } else { Err(ApiError::Invalid(wrong)) }
+        if wrong.is_empty() {
+            Ok((filter, page, self.cursor))
+        } else {
+            Err(ApiError::Invalid(wrong))
+        }
     }
 }
 
 fn error(field: &str, reason: impl Into<String>) -> FieldError {
-    FieldError { field: field.to_owned(), reason: reason.into() }
+    FieldError {
+        field: field.to_owned(),
+        reason: reason.into(),
+    }
 }
 
 fn flag(name: &str, text: Option<String>, wrong: &mut Vec<FieldError>) -> Option<bool> {
@@ -202,7 +239,13 @@ fn flag(name: &str, text: Option<String>, wrong: &mut Vec<FieldError>) -> Option
     }
 }
 
-fn checked(name: &str, text: Option<String>, reason: &str, wrong: &mut Vec<FieldError>, good: impl Fn(&str) -> bool) -> Option<String> {
+fn checked(
+    name: &str,
+    text: Option<String>,
+    reason: &str,
+    wrong: &mut Vec<FieldError>,
+    good: impl Fn(&str) -> bool,
+) -> Option<String> {
     let text = text?;
     if good(&text) {
         return Some(text);
@@ -211,7 +254,14 @@ fn checked(name: &str, text: Option<String>, reason: &str, wrong: &mut Vec<Field
     None
 }
 
-fn number(name: &str, text: Option<String>, default: i64, least: i64, most: i64, wrong: &mut Vec<FieldError>) -> i64 {
+fn number(
+    name: &str,
+    text: Option<String>,
+    default: i64,
+    least: i64,
+    most: i64,
+    wrong: &mut Vec<FieldError>,
+) -> i64 {
     let Some(text) = text else { return default };
     match text.parse::<i64>() {
         Ok(n) if n < least => wrong.push(error(name, format!("must be >= {least}"))),
@@ -223,7 +273,13 @@ fn number(name: &str, text: Option<String>, default: i64, least: i64, most: i64,
 }
 
 /// A time between 2020 and a day ahead.
-fn date(name: &str, label: &str, text: Option<String>, now: Timestamp, wrong: &mut Vec<FieldError>) -> Option<Timestamp> {
+fn date(
+    name: &str,
+    label: &str,
+    text: Option<String>,
+    now: Timestamp,
+    wrong: &mut Vec<FieldError>,
+) -> Option<Timestamp> {
     const EARLIEST: i64 = 1_577_836_800; // 2020-01-01
     let text = text?;
     match parse_timestamp(&text) {
@@ -241,25 +297,53 @@ mod tests {
     use super::*;
 
     fn check(pairs: &[(&str, &str)]) -> Result<(Filter, Page, Option<String>), Vec<String>> {
-        let map: serde_json::Map<_, _> = pairs.iter().map(|(k, v)| ((*k).to_owned(), (*v).into())).collect();
+        let map: serde_json::Map<_, _> = pairs
+            .iter()
+            .map(|(k, v)| ((*k).to_owned(), (*v).into()))
+            .collect();
         let query: ListQuery = serde_json::from_value(map.into()).unwrap();
-        query.check("2026-11-21T20:00:00Z".parse().unwrap()).map_err(|e| match e {
-            ApiError::Invalid(fields) => fields.into_iter().map(|f| f.field).collect(),
-            other => panic!("{other:?}"),
-        })
+        query
+            .check("2026-11-21T20:00:00Z".parse().unwrap())
+            .map_err(|e| match e {
+                ApiError::Invalid(fields) => fields.into_iter().map(|f| f.field).collect(),
+                other => panic!("{other:?}"),
+            })
     }
 
     #[test]
     fn every_wrong_parameter_is_named() {
         for (name, values) in [
-            ("limit", &["0", "1001", "-1", "x", "", "1.5", "99999999999999999999"][..]),
+            (
+                "limit",
+                &["0", "1001", "-1", "x", "", "1.5", "99999999999999999999"][..],
+            ),
             ("offset", &["-1", "x"]),
             ("filtered", &["1", "TRUE", "yes", ""]),
             ("forwardedToCapi", &["0"]),
             ("country", &["fr", "FRA", "F", "", "é"]),
             ("machineId", &["a b", "", "ü"]),
-            ("ip", &["999.1.1.1", "1.2.3", "010.0.0.1", "", "host", "1.2.3.4/33", "::1/129"]),
-            ("since", &["yesterday", "2019-12-31T23:59:59Z", "2026-11-23T00:00:00Z", "9999-01-01T00:00:00Z", ""]),
+            (
+                "ip",
+                &[
+                    "999.1.1.1",
+                    "1.2.3",
+                    "010.0.0.1",
+                    "",
+                    "host",
+                    "1.2.3.4/33",
+                    "::1/129",
+                ],
+            ),
+            (
+                "since",
+                &[
+                    "yesterday",
+                    "2019-12-31T23:59:59Z",
+                    "2026-11-23T00:00:00Z",
+                    "9999-01-01T00:00:00Z",
+                    "",
+                ],
+            ),
             ("until", &["1970-01-01T00:00:00Z"]),
             ("newerThan", &["x"]),
             ("raw", &["x"]),
@@ -269,8 +353,14 @@ mod tests {
             }
         }
         let long = "x".repeat(201);
-        assert_eq!(check(&[("scenario", &long), ("limit", "0")]).unwrap_err(), ["scenario", "limit"]);
-        assert_eq!(check(&[("cursor", "x"), ("offset", "1")]).unwrap_err(), ["offset"]);
+        assert_eq!(
+            check(&[("scenario", &long), ("limit", "0")]).unwrap_err(),
+            ["scenario", "limit"]
+        );
+        assert_eq!(
+            check(&[("cursor", "x"), ("offset", "1")]).unwrap_err(),
+            ["offset"]
+        );
     }
 
     #[test]
@@ -285,7 +375,10 @@ mod tests {
             ("unknown", "dropped"),
         ])
         .unwrap();
-        assert_eq!((page.limit, page.offset, page.raw, cursor), (1000, 5, false, None));
+        assert_eq!(
+            (page.limit, page.offset, page.raw, cursor),
+            (1000, 5, false, None)
+        );
         assert_eq!(filter.filtered, Some(true));
         assert_eq!(filter.ip.unwrap().lo().to_string(), "192.0.2.7");
         assert_eq!(filter.since.unwrap().to_string(), "2026-11-20T08:00:00Z");

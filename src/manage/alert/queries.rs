@@ -12,12 +12,19 @@ use crate::kernel::page::Position;
 use crate::kernel::time::rfc3339_millis;
 
 /// A page of alerts, and where the last of them stands.
-pub async fn list(db: &Db, tenant: Tenant, filter: &Filter, page: &Page) -> Result<(Vec<AlertView>, Option<Position>), DbError> {
+pub async fn list(
+    db: &Db,
+    tenant: Tenant,
+    filter: &Filter,
+    page: &Page,
+) -> Result<(Vec<AlertView>, Option<Position>), DbError> {
     let mut connection = db.connection().await?;
     let mut tx = db.tenant(&mut connection, tenant).await?;
     tx.plan_for_parameters();
     if let Some(than) = filter.newer_than {
-        let row = tx.query_opt(sql!("alert/exists_newer"), &[&tenant.id(), &than]).await?;
+        let row = tx
+            .query_opt(sql!("alert/exists_newer"), &[&tenant.id(), &than])
+            .await?;
         if !row.is_some_and(|row| row.get("newer")) {
             return Ok((Vec::new(), None));
         }
@@ -51,10 +58,17 @@ pub async fn list(db: &Db, tenant: Tenant, filter: &Filter, page: &Page) -> Resu
             ],
         )
         .await?;
-    let bodies = if page.raw { bodies(&tx, &rows).await? } else { HashMap::new() };
+    let bodies = if page.raw {
+        bodies(&tx, &rows).await?
+    } else {
+        HashMap::new()
+    };
     tx.commit().await?;
     drop(connection);
-    let last = rows.last().map(|row| Position { at: row.get::<_, Timestamp>("received_at").as_microsecond(), id: row.get("id") });
+    let last = rows.last().map(|row| Position {
+        at: row.get::<_, Timestamp>("received_at").as_microsecond(),
+        id: row.get("id"),
+    });
     Ok((rows.iter().map(|row| view(row, &bodies)).collect(), last))
 }
 
@@ -71,12 +85,17 @@ pub async fn get(db: &Db, tenant: Tenant, id: i64) -> Result<Option<AlertView>, 
 
 /// The bodies that these alerts point into, unpacked.
 async fn bodies(tx: &TenantTx<'_>, rows: &[Row]) -> Result<HashMap<Uuid, Vec<u8>>, DbError> {
-    let ids: BTreeSet<Uuid> = rows.iter().filter_map(|row| row.get::<_, Option<Uuid>>("batch_id")).collect();
+    let ids: BTreeSet<Uuid> = rows
+        .iter()
+        .filter_map(|row| row.get::<_, Option<Uuid>>("batch_id"))
+        .collect();
     let ids: Vec<Uuid> = ids.into_iter().collect();
     if ids.is_empty() {
         return Ok(HashMap::new());
     }
-    let packed = tx.query(sql!("alert/list_bodies"), &[&tx.tenant().id(), &ids]).await?;
+    let packed = tx
+        .query(sql!("alert/list_bodies"), &[&tx.tenant().id(), &ids])
+        .await?;
     let mut out = HashMap::with_capacity(packed.len());
     for row in packed {
         let body = zstd::decode_all(row.get::<_, &[u8]>("body"))

@@ -59,7 +59,11 @@ fn next_link(path: &str, query: Option<&str>, cursor: &str) -> String {
 /// One alert, with the signal as it was received.
 #[utoipa::path(get, path = "/api/alerts/{id}", tag = "Alerts", params(("id" = i64, Path, minimum = 1)),
     responses((status = 200, body = AlertView), (status = 400, body = Problem), (status = 401, body = Problem), (status = 404, body = Problem)))]
-async fn get(State(app): State<App>, operator: Operator, Path(id): Path<String>) -> Result<Json<AlertView>, ApiError> {
+async fn get(
+    State(app): State<App>,
+    operator: Operator,
+    Path(id): Path<String>,
+) -> Result<Json<AlertView>, ApiError> {
     let id: Option<i64> = id.parse().ok().filter(|n| *n >= 1);
     let id = id.ok_or_else(|| ApiError::field("id", "must be an integer >= 1"))?;
     let alert = queries::get(&app.db, operator.tenant, id).await?;
@@ -72,8 +76,18 @@ mod tests {
 
     #[test]
     fn the_link_keeps_the_question() {
-        assert_eq!(next_link("/api/alerts", None, "C"), "</api/alerts?cursor=C>; rel=\"next\"");
-        let link = next_link("/api/alerts", Some("limit=2&offset=4&ip=10.0.0.0%2F8&cursor=B"), "C");
-        assert_eq!(link, "</api/alerts?limit=2&ip=10.0.0.0%2F8&cursor=C>; rel=\"next\"");
+        assert_eq!(
+            next_link("/api/alerts", None, "C"),
+            "</api/alerts?cursor=C>; rel=\"next\""
+        );
+        let link = next_link(
+            "/api/alerts",
+            Some("limit=2&offset=4&ip=10.0.0.0%2F8&cursor=B"),
+            "C",
+        );
+        assert_eq!(
+            link,
+            "</api/alerts?limit=2&ip=10.0.0.0%2F8&cursor=C>; rel=\"next\""
+        );
     }
 }

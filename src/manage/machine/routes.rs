@@ -85,10 +85,14 @@ impl MachineView {
             },
             forwarding: Forwarding {
                 waiting: row.waiting,
-                lag_seconds: row.oldest.map_or(0, |oldest| (now.as_second() - oldest.as_second()).max(0)),
+                lag_seconds: row
+                    .oldest
+                    .map_or(0, |oldest| (now.as_second() - oldest.as_second()).max(0)),
                 failures: row.failures,
                 last_error: row.last_error,
-                next_try_at: (row.failures > 0).then(|| row.next_try_at.map(rfc3339_millis)).flatten(),
+                next_try_at: (row.failures > 0)
+                    .then(|| row.next_try_at.map(rfc3339_millis))
+                    .flatten(),
                 last_success_at: row.last_ok_at.map(rfc3339_millis),
             },
         }
@@ -101,5 +105,7 @@ impl MachineView {
 async fn list(State(app): State<App>, operator: Operator) -> Result<Json<Vec<MachineView>>, ApiError> {
     let now = Timestamp::now();
     let rows = queries::list(&app.db, operator.tenant).await?;
-    Ok(Json(rows.into_iter().map(|row| MachineView::new(row, now)).collect()))
+    Ok(Json(
+        rows.into_iter().map(|row| MachineView::new(row, now)).collect(),
+    ))
 }

@@ -41,12 +41,18 @@ pub async fn insert(
     rand::rng().fill(&mut dedupe_key[..]);
     let mut connection = db.connection().await?;
     let tx = db.platform(&mut connection).await?;
-    let row = tx.query_opt(sql!("tenant/insert"), &[&name, &dedupe_key, &forward_enabled]).await?;
+    let row = tx
+        .query_opt(sql!("tenant/insert"), &[&name, &dedupe_key, &forward_enabled])
+        .await?;
     let Some(row) = row else { return Ok(None) };
     let id: i32 = row.get("id");
     let enrolment_key = secret::generate(Kind::EnrolmentKey);
     let hash = ring.token_hash(&enrolment_key);
-    tx.execute(sql!("platform/upsert_credential"), &[&hash, &3i16, &Some(id), &0i64, &None::<Timestamp>]).await?;
+    tx.execute(
+        sql!("platform/upsert_credential"),
+        &[&hash, &3i16, &Some(id), &0i64, &None::<Timestamp>],
+    )
+    .await?;
     let tx = tx.into_tenant(Tenant::proven(id)).await?;
     fill(&tx).await?;
     tx.commit().await?;
@@ -90,7 +96,8 @@ pub async fn find(db: &Db, name: &str) -> Result<Option<Tenant>, DbError> {
 pub async fn set_forward(db: &Db, tenant: Tenant, enabled: bool) -> Result<(), DbError> {
     let mut connection = db.connection().await?;
     let tx = db.platform(&mut connection).await?;
-    tx.execute(sql!("tenant/update_forward"), &[&tenant.id(), &enabled]).await?;
+    tx.execute(sql!("tenant/update_forward"), &[&tenant.id(), &enabled])
+        .await?;
     tx.commit().await
 }
 
@@ -102,6 +109,7 @@ pub async fn remove(db: &Db, tenant: Tenant) -> Result<(), DbError> {
     let mut connection = db.connection().await?;
     let tx = db.platform(&mut connection).await?;
     tx.execute(sql!("tenant/update_removed"), &[&tenant.id()]).await?;
-    tx.execute(sql!("platform/delete_tenant_credentials"), &[&tenant.id()]).await?;
+    tx.execute(sql!("platform/delete_tenant_credentials"), &[&tenant.id()])
+        .await?;
     tx.commit().await
 }

@@ -47,10 +47,19 @@ pub async fn insert(db: &Db, ring: &Keyring, tenant: Tenant, token: &NewToken<'_
     let row = tx
         .query_opt(
             sql!("token/insert"),
-            &[&tenant.id(), &token.name, &hash, &last4, &token.scope.code(), &token.expires_at],
+            &[
+                &tenant.id(),
+                &token.name,
+                &hash,
+                &last4,
+                &token.scope.code(),
+                &token.expires_at,
+            ],
         )
         .await?;
-    let id: i64 = row.ok_or_else(|| DbError::Internal("an insert returned no row".to_owned()))?.get("id");
+    let id: i64 = row
+        .ok_or_else(|| DbError::Internal("an insert returned no row".to_owned()))?
+        .get("id");
     tx.platform(
         sql!("platform/upsert_credential"),
         &[&hash, &1i16, &Some(tenant.id()), &id, &token.expires_at],
@@ -101,8 +110,14 @@ pub async fn list(db: &Db, tenant: Tenant) -> Result<Vec<TokenRow>, DbError> {
 pub async fn revoke(db: &Db, tenant: Tenant, id: i64) -> Result<bool, DbError> {
     let mut connection = db.connection().await?;
     let tx = db.tenant(&mut connection, tenant).await?;
-    let revoked = tx.execute(sql!("token/update_revoked"), &[&tenant.id(), &id]).await?;
-    tx.platform(sql!("platform/delete_credentials"), &[&Some(tenant.id()), &1i16, &id]).await?;
+    let revoked = tx
+        .execute(sql!("token/update_revoked"), &[&tenant.id(), &id])
+        .await?;
+    tx.platform(
+        sql!("platform/delete_credentials"),
+        &[&Some(tenant.id()), &1i16, &id],
+    )
+    .await?;
     tx.commit().await?;
     Ok(revoked == 1)
 }

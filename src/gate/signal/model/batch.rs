@@ -32,10 +32,20 @@ pub struct Item<'a> {
 /// When it is no JSON array or holds too many items.
 pub fn split(body: &[u8]) -> Result<Vec<Item<'_>>, BatchError> {
     let mut reader = serde_json::Deserializer::from_slice(body);
-    let raw = reader.deserialize_seq(Items).and_then(|items| reader.end().map(|()| items));
-    let raw = raw.map_err(|e| BatchError::Unreadable(e.to_string()))?.ok_or(BatchError::TooMany)?;
+    let raw = reader
+        .deserialize_seq(Items)
+        .and_then(|items| reader.end().map(|()| items));
+    let raw = raw
+        .map_err(|e| BatchError::Unreadable(e.to_string()))?
+        .ok_or(BatchError::TooMany)?;
     let start = body.as_ptr() as usize;
-    Ok(raw.into_iter().map(|text| Item { text, offset: text.as_ptr() as usize - start }).collect())
+    Ok(raw
+        .into_iter()
+        .map(|text| Item {
+            text,
+            offset: text.as_ptr() as usize - start,
+        })
+        .collect())
 }
 
 struct Items;
@@ -70,7 +80,10 @@ mod tests {
         let texts: Vec<_> = items.iter().map(|i| i.text).collect();
         assert_eq!(texts, [r#"{"a":1.50,"b":null}"#, "7", "\"x\""]);
         for item in items {
-            assert_eq!(&body[item.offset..item.offset + item.text.len()], item.text.as_bytes());
+            assert_eq!(
+                &body[item.offset..item.offset + item.text.len()],
+                item.text.as_bytes()
+            );
         }
         assert_eq!(split(b"[]"), Ok(vec![]));
     }
@@ -78,8 +91,21 @@ mod tests {
     #[test]
     fn what_is_no_array_is_refused() {
         let deep = "[".repeat(100_000);
-        for bad in ["", "null", "{}", "[", "[1,]", "[1] x", "\"x\"", "[NaN]", deep.as_str()] {
-            assert!(matches!(split(bad.as_bytes()), Err(BatchError::Unreadable(_))), "{bad:.20}");
+        for bad in [
+            "",
+            "null",
+            "{}",
+            "[",
+            "[1,]",
+            "[1] x",
+            "\"x\"",
+            "[NaN]",
+            deep.as_str(),
+        ] {
+            assert!(
+                matches!(split(bad.as_bytes()), Err(BatchError::Unreadable(_))),
+                "{bad:.20}"
+            );
         }
         assert!(matches!(split(b"[\"\xff\"]"), Err(BatchError::Unreadable(_))));
     }

@@ -14,7 +14,10 @@ pub struct Fields<'a> {
 
 impl<'a> Fields<'a> {
     fn wrong(&self, name: &str, reason: impl Into<String>) -> Rejection {
-        Rejection { field: format!("{}{name}", self.path), reason: reason.into() }
+        Rejection {
+            field: format!("{}{name}", self.path),
+            reason: reason.into(),
+        }
     }
 
     fn get(&self, name: &str) -> Option<&'a Value> {
@@ -25,7 +28,9 @@ impl<'a> Fields<'a> {
     pub fn text(&self, name: &str, limit: usize) -> Result<Option<String>, Rejection> {
         match self.get(name) {
             None => Ok(None),
-            Some(Value::String(s)) if s.len() > limit => Err(self.wrong(name, format!("is longer than {limit} bytes"))),
+            Some(Value::String(s)) if s.len() > limit => {
+                Err(self.wrong(name, format!("is longer than {limit} bytes")))
+            }
             // Postgres stores no NUL in text.
             Some(Value::String(s)) if s.contains('\0') => Err(self.wrong(name, "holds a NUL")),
             Some(Value::String(s)) => Ok(Some(s.clone())),
@@ -53,7 +58,11 @@ impl<'a> Fields<'a> {
     pub fn count(&self, name: &str) -> Result<Option<i32>, Rejection> {
         match self.get(name) {
             None => Ok(None),
-            Some(v) => match v.as_i64().or_else(|| v.as_f64().and_then(whole)).map(i32::try_from) {
+            Some(v) => match v
+                .as_i64()
+                .or_else(|| v.as_f64().and_then(whole))
+                .map(i32::try_from)
+            {
                 Some(Ok(n)) if n >= 0 => Ok(Some(n)),
                 _ => Err(self.wrong(name, "is not a whole number from 0 to 2147483647")),
             },
@@ -71,7 +80,9 @@ impl<'a> Fields<'a> {
 
     /// A coordinate; one that is none is left out, as it only places a dot on a map.
     pub fn degrees(&self, name: &str, limit: f64) -> Option<f64> {
-        self.get(name).and_then(Value::as_f64).filter(|d| d.abs() <= limit)
+        self.get(name)
+            .and_then(Value::as_f64)
+            .filter(|d| d.abs() <= limit)
     }
 
     /// A time as written, and what it means where that can be told.
@@ -84,7 +95,10 @@ impl<'a> Fields<'a> {
     /// An object inside this one.
     pub fn object(&self, name: &str) -> Result<Fields<'a>, Rejection> {
         match self.get(name) {
-            Some(Value::Object(map)) => Ok(Fields { map, path: format!("{}{name}.", self.path) }),
+            Some(Value::Object(map)) => Ok(Fields {
+                map,
+                path: format!("{}{name}.", self.path),
+            }),
             None => Err(self.wrong(name, "is missing")),
             Some(_) => Err(self.wrong(name, "is not an object")),
         }

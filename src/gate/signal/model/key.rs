@@ -20,9 +20,19 @@ pub struct Occurrences(HashMap<[u8; 10], u32>);
 
 /// 48 bits of milliseconds of the start, then 74 bits of a keyed hash of the uuid (within the tenant) or of the
 /// content (within the machine), in the form of a version 8 UUID (RFC 9562, 5.8).
-pub fn alert_key(tenant_key: &hmac::Key, machine: i64, signal: &Signal, now: Timestamp, seen: &mut Occurrences) -> Uuid {
+pub fn alert_key(
+    tenant_key: &hmac::Key,
+    machine: i64,
+    signal: &Signal,
+    now: Timestamp,
+    seen: &mut Occurrences,
+) -> Uuid {
     let start = signal.start_at.map_or(0, Timestamp::as_millisecond);
-    let time = if (0..=now.as_millisecond() + AHEAD).contains(&start) { start } else { 0 };
+    let time = if (0..=now.as_millisecond() + AHEAD).contains(&start) {
+        start
+    } else {
+        0
+    };
     let hash = match signal.uuid.as_deref().filter(|u| is_identity(u)) {
         Some(uuid) => hash(tenant_key, &[b"uuid", uuid.to_ascii_lowercase().as_bytes()]),
         None => {
@@ -42,7 +52,8 @@ pub fn alert_key(tenant_key: &hmac::Key, machine: i64, signal: &Signal, now: Tim
 
 /// Whether a text identifies an alert: some senders put zeros there.
 fn is_identity(uuid: &str) -> bool {
-    uuid.bytes().any(|b| b != b'0' && b != b'-') && uuid.bytes().any(|b| !b.eq_ignore_ascii_case(&b'f') && b != b'-')
+    uuid.bytes().any(|b| b != b'0' && b != b'-')
+        && uuid.bytes().any(|b| !b.eq_ignore_ascii_case(&b'f') && b != b'-')
 }
 
 fn content(tenant_key: &hmac::Key, machine: i64, signal: &Signal) -> [u8; 10] {
@@ -82,7 +93,13 @@ mod tests {
 
     fn key(tenant: u8, machine: i64, signal: &Signal, seen: &mut Occurrences) -> Uuid {
         let tenant = hmac::Key::new(hmac::HMAC_SHA256, &[tenant; 32]);
-        alert_key(&tenant, machine, signal, "2026-11-21T20:00:00Z".parse().unwrap(), seen)
+        alert_key(
+            &tenant,
+            machine,
+            signal,
+            "2026-11-21T20:00:00Z".parse().unwrap(),
+            seen,
+        )
     }
 
     fn signal(uuid: Option<&str>, start: &str) -> Signal {
@@ -98,21 +115,50 @@ mod tests {
     #[test]
     fn what_is_the_same_alert() {
         let first = || &mut Occurrences::default();
-        let a = signal(Some("D6701502-57ee-4142-9a64-6546343e4ab4"), "2026-11-21T19:30:10Z");
-        let mut again = signal(Some("d6701502-57EE-4142-9a64-6546343e4ab4"), "2026-11-21T19:30:10Z");
+        let a = signal(
+            Some("D6701502-57ee-4142-9a64-6546343e4ab4"),
+            "2026-11-21T19:30:10Z",
+        );
+        let mut again = signal(
+            Some("d6701502-57EE-4142-9a64-6546343e4ab4"),
+            "2026-11-21T19:30:10Z",
+        );
         again.message = Some("altered".to_owned());
-        assert_eq!(key(1, 1, &a, first()), key(1, 2, &again, first()), "a uuid is one alert of a tenant");
-        assert_ne!(key(1, 1, &a, first()), key(2, 1, &a, first()), "and another one of another tenant");
+        assert_eq!(
+            key(1, 1, &a, first()),
+            key(1, 2, &again, first()),
+            "a uuid is one alert of a tenant"
+        );
+        assert_ne!(
+            key(1, 1, &a, first()),
+            key(2, 1, &a, first()),
+            "and another one of another tenant"
+        );
         let plain = signal(None, "2026-11-21T19:30:10Z");
         assert_eq!(key(1, 1, &plain, first()), key(1, 1, &plain, first()));
-        assert_ne!(key(1, 1, &plain, first()), key(1, 2, &plain, first()), "content counts within a machine");
-        let nil = signal(Some("00000000-0000-0000-0000-000000000000"), "2026-11-21T19:30:10Z");
-        assert_eq!(key(1, 1, &nil, first()), key(1, 1, &plain, first()), "a nil uuid is none");
+        assert_ne!(
+            key(1, 1, &plain, first()),
+            key(1, 2, &plain, first()),
+            "content counts within a machine"
+        );
+        let nil = signal(
+            Some("00000000-0000-0000-0000-000000000000"),
+            "2026-11-21T19:30:10Z",
+        );
+        assert_eq!(
+            key(1, 1, &nil, first()),
+            key(1, 1, &plain, first()),
+            "a nil uuid is none"
+        );
         let mut batch = Occurrences::default();
         let twice = (key(1, 1, &plain, &mut batch), key(1, 1, &plain, &mut batch));
         let mut resent = Occurrences::default();
         assert_ne!(twice.0, twice.1, "two equal ones in a batch are two");
-        assert_eq!(twice, (key(1, 1, &plain, &mut resent), key(1, 1, &plain, &mut resent)), "and the same two again");
+        assert_eq!(
+            twice,
+            (key(1, 1, &plain, &mut resent), key(1, 1, &plain, &mut resent)),
+            "and the same two again"
+        );
     }
 
     #[test]
@@ -124,8 +170,17 @@ mod tests {
         };
         assert_eq!(lead("2026-11-21T19:30:10.123Z"), 1_795_289_410_123);
         assert_eq!(lead("1970-01-01T00:00:01Z"), 1000);
-        assert_eq!(lead("2026-11-22T19:59:59Z"), 1_795_377_599_000, "a day ahead is still believed");
-        for wrong in ["2026-11-22T20:00:01Z", "9999-12-31T00:00:00Z", "1969-12-31T00:00:00Z", "never"] {
+        assert_eq!(
+            lead("2026-11-22T19:59:59Z"),
+            1_795_377_599_000,
+            "a day ahead is still believed"
+        );
+        for wrong in [
+            "2026-11-22T20:00:01Z",
+            "9999-12-31T00:00:00Z",
+            "1969-12-31T00:00:00Z",
+            "never",
+        ] {
             assert_eq!(lead(wrong), 0, "{wrong}");
         }
     }

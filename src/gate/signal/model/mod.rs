@@ -37,6 +37,13 @@ pub fn forward(signal: &Signal, filtered: bool, enabled: bool) -> Forward {
         let origin = origin.to_ascii_lowercase();
         origin.starts_with("garrison") || origin.starts_with("crowdsieve")
     };
-    let looped = signal.decisions.iter().any(|d| d.origin.as_deref().is_some_and(ours));
-    if enabled && !filtered && !looped { Forward::Waiting } else { Forward::No }
+    let looped = signal
+        .decisions
+        .iter()
+        .any(|d| d.origin.as_deref().is_some_and(ours));
+    if enabled && !filtered && !looped {
+        Forward::Waiting
+    } else {
+        Forward::No
+    }
 }

@@ -84,21 +84,35 @@ pub struct Signal {
 /// A [`Rejection`] that names the field.
 pub fn parse(text: &str) -> Result<(Signal, Value), Rejection> {
     if text.len() > SIZE_LIMIT {
-        return Err(Rejection { field: widest(text), reason: format!("makes the signal larger than {SIZE_LIMIT} bytes") });
+        return Err(Rejection {
+            field: widest(text),
+            reason: format!("makes the signal larger than {SIZE_LIMIT} bytes"),
+        });
     }
-    let value: Value = serde_json::from_str(text)
-        .map_err(|e| Rejection { field: "signal".to_owned(), reason: format!("cannot be read: {e}") })?;
+    let value: Value = serde_json::from_str(text).map_err(|e| Rejection {
+        field: "signal".to_owned(),
+        reason: format!("cannot be read: {e}"),
+    })?;
     let Value::Object(map) = &value else {
-        return Err(Rejection { field: "signal".to_owned(), reason: "is not an object".to_owned() });
+        return Err(Rejection {
+            field: "signal".to_owned(),
+            reason: "is not an object".to_owned(),
+        });
     };
-    let signal = read(&Fields { map, path: String::new() })?;
+    let signal = read(&Fields {
+        map,
+        path: String::new(),
+    })?;
     Ok((signal, value))
 }
 
 /// The key whose value takes most of an oversized item.
 fn widest(text: &str) -> String {
-    let parts: Result<std::collections::HashMap<String, &serde_json::value::RawValue>, _> = serde_json::from_str(text);
-    let widest = parts.ok().and_then(|p| p.into_iter().max_by_key(|(_, v)| v.get().len()));
+    let parts: Result<std::collections::HashMap<String, &serde_json::value::RawValue>, _> =
+        serde_json::from_str(text);
+    let widest = parts
+        .ok()
+        .and_then(|p| p.into_iter().max_by_key(|(_, v)| v.get().len()));
     widest.map_or_else(|| "signal".to_owned(), |(key, _)| key.chars().take(100).collect())
 }
 
@@ -110,21 +124,32 @@ fn read(fields: &Fields<'_>) -> Result<Signal, Rejection> {
     let value = match source.text("value", 255)?.filter(|t| !t.is_empty()) {
         Some(value) => value,
         None if scope == "Ip" && ip.is_some() => ip.clone().unwrap_or_default(),
-        None => return Err(source.required("value", 255).err().unwrap_or_else(|| missing("source.value"))),
+        None => {
+            return Err(source
+                .required("value", 255)
+                .err()
+                .unwrap_or_else(|| missing("source.value")));
+        }
     };
     let (lo, hi) = addresses(&scope, &value, ip.as_deref())?;
     let (start_text, start_at) = fields.time("start_at")?;
     let (stop_text, stop_at) = fields.time("stop_at")?;
     let cn = source.text("cn", 64)?;
     let geo = Geo {
-        country_code: cn.as_deref().filter(|c| c.len() == 2 && c.bytes().all(|b| b.is_ascii_alphabetic())).map(str::to_ascii_uppercase),
+        country_code: cn
+            .as_deref()
+            .filter(|c| c.len() == 2 && c.bytes().all(|b| b.is_ascii_alphabetic()))
+            .map(str::to_ascii_uppercase),
         latitude: source.degrees("latitude", 90.0),
         longitude: source.degrees("longitude", 180.0),
         ..Geo::default()
     };
     let decisions = fields.list("decisions")?;
-    let decisions: Result<Vec<_>, _> =
-        decisions.iter().enumerate().map(|(n, d)| decision(n, d, stop_at, &fields.path)).collect();
+    let decisions: Result<Vec<_>, _> = decisions
+        .iter()
+        .enumerate()
+        .map(|(n, d)| decision(n, d, stop_at, &fields.path))
+        .collect();
     Ok(Signal {
         uuid: fields.text("uuid", 64)?.filter(|t| !t.is_empty()),
         agent: fields.text("machine_id", 255)?,
@@ -134,7 +159,11 @@ fn read(fields: &Fields<'_>) -> Result<Signal, Rejection> {
         message: fields.text("message", MESSAGE_LIMIT)?,
         leakspeed: fields.text("leakspeed", 64)?,
         events_count: fields.count("events_count")?,
-        capacity: fields.map.get("capacity").and_then(Value::as_i64).and_then(|n| i32::try_from(n).ok()),
+        capacity: fields
+            .map
+            .get("capacity")
+            .and_then(Value::as_i64)
+            .and_then(|n| i32::try_from(n).ok()),
         simulated: fields.flag("simulated")?,
         remediation: fields.flag("remediation")?,
         start_text,
@@ -158,11 +187,18 @@ fn read(fields: &Fields<'_>) -> Result<Signal, Rejection> {
 }
 
 fn missing(field: &str) -> Rejection {
-    Rejection { field: field.to_owned(), reason: "is missing".to_owned() }
+    Rejection {
+        field: field.to_owned(),
+        reason: "is missing".to_owned(),
+    }
 }
 
 /// The addresses a source covers. Only scope and value count: `source.ip` holds a range or a country code at times.
-fn addresses(scope: &str, value: &str, ip: Option<&str>) -> Result<(Option<IpAddr>, Option<IpAddr>), Rejection> {
+fn addresses(
+    scope: &str,
+    value: &str,
+    ip: Option<&str>,
+) -> Result<(Option<IpAddr>, Option<IpAddr>), Rejection> {
     if scope == "Ip" || scope == "Range" {
         let block = parse_block(value).ok_or_else(|| Rejection {
             field: "source.value".to_owned(),
@@ -185,13 +221,20 @@ fn canonical_scope(scope: &str) -> String {
 fn decision(n: usize, value: &Value, stop_at: Option<Timestamp>, path: &str) -> Result<Decision, Rejection> {
     let path = format!("{path}decisions[{n}].");
     let Value::Object(map) = value else {
-        return Err(Rejection { field: format!("decisions[{n}]"), reason: "is not an object".to_owned() });
+        return Err(Rejection {
+            field: format!("decisions[{n}]"),
+            reason: "is not an object".to_owned(),
+        });
     };
     let fields = Fields { map, path };
     let duration = fields.text("duration", 64)?;
     let duration_ms = duration.as_deref().and_then(parse_duration_ms);
     let (_, until) = fields.time("until")?;
-    let computed = || stop_at?.checked_add(jiff::SignedDuration::from_millis(duration_ms?)).ok();
+    let computed = || {
+        stop_at?
+            .checked_add(jiff::SignedDuration::from_millis(duration_ms?))
+            .ok()
+    };
     Ok(Decision {
         uuid: fields.text("uuid", 64)?,
         origin: fields.text("origin", 255)?,

@@ -36,13 +36,25 @@ fn real_senders_are_read() {
 fn leniency() {
     let read = |v: Value| parse(&v.to_string()).unwrap().0;
     assert_eq!(read(with("/source/scope", json!("ip"))).scope, "Ip");
-    assert_eq!(read(with("/source/value", json!("::ffff:192.0.2.7"))).lo, read(base()).lo);
-    let range = with("/source", json!({"scope": "range", "value": "192.0.2.9/24", "ip": "garbage"}));
+    assert_eq!(
+        read(with("/source/value", json!("::ffff:192.0.2.7"))).lo,
+        read(base()).lo
+    );
+    let range = with(
+        "/source",
+        json!({"scope": "range", "value": "192.0.2.9/24", "ip": "garbage"}),
+    );
     assert_eq!(read(range.clone()).lo.unwrap().to_string(), "192.0.2.0");
     assert_eq!(read(range).hi.unwrap().to_string(), "192.0.2.255");
-    let country = read(with("/source", json!({"scope": "Country", "value": "CN", "ip": "CN"})));
+    let country = read(with(
+        "/source",
+        json!({"scope": "Country", "value": "CN", "ip": "CN"}),
+    ));
     assert_eq!((country.lo, country.value.as_str()), (None, "CN"));
-    let user = read(with("/source", json!({"scope": "username", "value": "root", "ip": "192.0.2.1"})));
+    let user = read(with(
+        "/source",
+        json!({"scope": "username", "value": "root", "ip": "192.0.2.1"}),
+    ));
     assert_eq!(user.lo.unwrap().to_string(), "192.0.2.1");
     let sdk = read(with("/start_at", json!("2026-11-21T10:00:02+0000")));
     assert_eq!(sdk.start_at.unwrap().to_string(), "2026-11-21T10:00:02Z");
@@ -51,8 +63,14 @@ fn leniency() {
     assert_eq!(read(with("/decisions", Value::Null)).decisions.len(), 0);
     assert_eq!(read(with("/events_count", json!(6.0))).events_count, Some(6));
     assert_eq!(read(with("/source/latitude", json!(999))).geo.latitude, None);
-    let decided = read(with("/decisions", json!([{"type": "ban", "scope": "ip", "value": "192.0.2.7", "duration": "4h", "origin": "crowdsec"}])));
-    assert_eq!(decided.decisions[0].until.unwrap().to_string(), "2026-11-21T21:30:15.5Z");
+    let decided = read(with(
+        "/decisions",
+        json!([{"type": "ban", "scope": "ip", "value": "192.0.2.7", "duration": "4h", "origin": "crowdsec"}]),
+    ));
+    assert_eq!(
+        decided.decisions[0].until.unwrap().to_string(),
+        "2026-11-21T21:30:15.5Z"
+    );
 }
 
 #[test]
@@ -77,7 +95,11 @@ fn a_bad_field_is_named() {
         ("/uuid", json!("x".repeat(1000)), "uuid"),
         ("/decisions", json!({}), "decisions"),
         ("/decisions", json!([7]), "decisions[0]"),
-        ("/decisions", json!([{"type": "ban", "scope": "Ip"}]), "decisions[0].value"),
+        (
+            "/decisions",
+            json!([{"type": "ban", "scope": "Ip"}]),
+            "decisions[0].value",
+        ),
     ] {
         let error = parse(&with(path, value).to_string()).unwrap_err();
         assert_eq!(error.field, field, "{path}: {error:?}");
