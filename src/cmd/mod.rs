@@ -23,7 +23,7 @@ use output::Output;
 #[derive(Parser)]
 #[command(name = "garrison", version, about, propagate_version = true)]
 struct Cli {
-    /// Configuration file (YAML); otherwise $GARRISON_CONFIG, if set.
+    /// Configuration file (YAML); otherwise $`GARRISON_CONFIG`, if set.
     #[arg(long, global = true, value_name = "FILE")]
     config: Option<PathBuf>,
     /// How results are printed.

@@ -27,7 +27,7 @@ use crate::jobs::Worker;
 use crate::outbound::capi::Capi;
 
 /// How often partitions are made ahead and expired credentials go.
-const UPKEEP: Duration = Duration::from_secs(3600);
+const UPKEEP: Duration = Duration::from_hours(1);
 
 /// How to serve.
 #[derive(clap::Args)]

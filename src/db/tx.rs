@@ -9,14 +9,14 @@ use super::{DbError, Tenant};
 
 type Params<'a> = &'a [&'a (dyn ToSql + Sync)];
 
-/// A transaction that is narrowed to a role before its first statement runs.
+/// A transaction that is is_narrow to a role before its first statement runs.
 ///
 /// It is the driver's own transaction, so that dropping it half-way (a cancelled request) rolls it back before the
 /// connection serves anybody else. The narrowing is sent in the same round trip as the first statement.
 struct Narrowed<'c> {
     tx: Transaction<'c>,
     narrow: String,
-    narrowed: AtomicBool,
+    is_narrow: AtomicBool,
     statement_cache: bool,
 }
 
@@ -30,7 +30,7 @@ impl<'c> Narrowed<'c> {
         Ok(Self {
             tx,
             narrow,
-            narrowed: AtomicBool::new(false),
+            is_narrow: AtomicBool::new(false),
             statement_cache,
         })
     }
@@ -48,7 +48,7 @@ impl<'c> Narrowed<'c> {
         &self,
         work: impl Future<Output = Result<T, tokio_postgres::Error>>,
     ) -> Result<T, DbError> {
-        if self.narrowed.swap(true, Ordering::Relaxed) {
+        if self.is_narrow.swap(true, Ordering::Relaxed) {
             return Ok(work.await?);
         }
         // The driver sends in the order of first polls, so the narrowing goes first; if it fails, the server skips
@@ -136,7 +136,7 @@ impl<'c> TenantTx<'c> {
     /// As the statement fails.
     pub async fn platform(&self, sql: &str, params: Params<'_>) -> Result<Vec<Row>, DbError> {
         let statement = self.inner.prepare(sql).await?;
-        self.inner.narrowed.store(true, Ordering::Relaxed);
+        self.inner.is_narrow.store(true, Ordering::Relaxed);
         let back = tenant_role(self.tenant);
         let tx = &self.inner.tx;
         tx.batch_execute(PLATFORM_ROLE).await?;
@@ -208,7 +208,7 @@ impl<'c> PlatformTx<'c> {
         let mut inner = self.inner;
         inner.narrow = tenant_role(tenant);
         inner.tx.batch_execute(&inner.narrow).await?;
-        inner.narrowed.store(true, Ordering::Relaxed);
+        inner.is_narrow.store(true, Ordering::Relaxed);
         Ok(TenantTx { inner, tenant })
     }
 

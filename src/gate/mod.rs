@@ -37,6 +37,7 @@ impl FromRef<Gate> for App {
 }
 
 /// The routes below `/v2` and `/v3`.
+#[must_use]
 pub fn routes() -> OpenApiRouter<Gate> {
     OpenApiRouter::new()
         .merge(machine::routes())

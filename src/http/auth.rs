@@ -19,7 +19,7 @@ const BELIEVED: Duration = Duration::from_secs(3);
 /// How often a last-used or last-seen time is written at most.
 const TOUCHED: Duration = Duration::from_secs(30);
 /// How long a session that we give to a machine lasts; CAPI's own last about an hour.
-const SESSION: Duration = Duration::from_secs(3600);
+const SESSION: Duration = Duration::from_hours(1);
 const ISSUER: &str = "garrison";
 const AUDIENCE: &str = "garrison-machine";
 

@@ -77,7 +77,7 @@ pub async fn read_limited(
         Some(other) => {
             let shown: String = String::from_utf8_lossy(other)
                 .chars()
-                .filter(|c| c.is_ascii_graphic())
+                .filter(char::is_ascii_graphic)
                 .take(20)
                 .collect();
             Err(ReadError::Encoding(shown))

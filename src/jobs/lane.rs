@@ -46,7 +46,7 @@ pub enum Outcome {
 /// together.
 #[must_use]
 pub fn backoff(failures: i32, asked: Option<Duration>, jitter: f64) -> Duration {
-    const CAP: Duration = Duration::from_secs(60);
+    const CAP: Duration = Duration::from_mins(1);
     let doublings = u32::try_from(failures.clamp(0, 20)).unwrap_or(20);
     let full = Duration::from_millis(100).saturating_mul(1 << doublings).min(CAP);
     let own = full.mul_f64(1.0 - 0.5 * jitter.clamp(0.0, 1.0));

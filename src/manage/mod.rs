@@ -10,6 +10,7 @@ use utoipa_axum::router::OpenApiRouter;
 use crate::app::App;
 
 /// The management routes.
+#[must_use]
 pub fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new()
         .merge(alert::routes())

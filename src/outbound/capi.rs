@@ -122,7 +122,7 @@ impl Capi {
             .redirect(reqwest::redirect::Policy::none())
             .connect_timeout(Duration::from_secs(5).min(timeout))
             .read_timeout(timeout)
-            .pool_idle_timeout(Duration::from_secs(60))
+            .pool_idle_timeout(Duration::from_mins(1))
             .user_agent(concat!("garrison/v", env!("CARGO_PKG_VERSION")))
             .build()?;
         Ok(Self {

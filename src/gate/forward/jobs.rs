@@ -73,7 +73,7 @@ impl Forward {
             // Switched off since these were put in the log: they wait, and nothing leaves.
             return Ok(Outcome::Failed {
                 error: "forwarding is disabled".to_owned(),
-                pause: Duration::from_secs(60),
+                pause: Duration::from_mins(1),
             });
         }
         let begun = Instant::now();

@@ -207,6 +207,7 @@ async fn pass(
 }
 
 /// CAPI's answer as the engine gets it: status, listed headers, the body as it arrives.
+#[must_use]
 pub fn answer(response: reqwest::Response) -> Response {
     let mut out = Response::new(Body::empty());
     *out.status_mut() = response.status();

@@ -36,6 +36,9 @@ pub enum Relayed {
 }
 
 /// The token to speak to CAPI with: the engine's own where CAPI gave it, otherwise the one we hold for the machine.
+///
+/// # Errors
+/// As [`upstream::token`].
 pub async fn credential(
     app: &App,
     machine: &Machine,

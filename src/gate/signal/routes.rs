@@ -203,7 +203,7 @@ async fn store(gate: &Gate, machine: &Machine, batch: &Batch) -> Result<Receipt,
 /// Received = stored + duplicate + rejected, always.
 fn count(batch: &Batch, receipt: Receipt) {
     let outcome = |outcome: &'static str, n: u64| {
-        metrics::counter!("garrison_signals_total", "outcome" => outcome).increment(n)
+        metrics::counter!("garrison_signals_total", "outcome" => outcome).increment(n);
     };
     metrics::counter!("garrison_signals_received_total").increment(batch.received as u64);
     outcome("stored", u64::from(receipt.stored.unsigned_abs()));

@@ -12,7 +12,7 @@ use crate::kernel::time::parse_timestamp;
 /// An alert. Every property is always there (gate-api.md 1.2).
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-#[allow(missing_docs)]
+#[allow(missing_docs, clippy::struct_excessive_bools)] // the contract has them
 pub struct AlertView {
     pub id: i64,
     pub uuid: Option<String>,
@@ -165,8 +165,8 @@ impl ListQuery {
     pub fn check(self, now: Timestamp) -> Result<(Filter, Page, Option<String>), ApiError> {
         let mut wrong = Vec::new();
         let filter = Filter {
-            filtered: flag("filtered", self.filtered, &mut wrong),
-            forwarded: flag("forwardedToCapi", self.forwarded_to_capi, &mut wrong),
+            filtered: flag("filtered", self.filtered.as_deref(), &mut wrong),
+            forwarded: flag("forwardedToCapi", self.forwarded_to_capi.as_deref(), &mut wrong),
             scenario: checked(
                 "scenario",
                 self.scenario,
@@ -207,7 +207,7 @@ impl ListQuery {
             limit: number("limit", self.limit, 100, 1, 1000, &mut wrong),
             offset: number("offset", self.offset, 0, 0, i64::MAX, &mut wrong),
             after: None,
-            raw: flag("raw", self.raw, &mut wrong).unwrap_or(false),
+            raw: flag("raw", self.raw.as_deref(), &mut wrong).unwrap_or(false),
         };
         if self.cursor.is_some() && page.offset != 0 {
             wrong.push(error("offset", "does not go with cursor"));
@@ -227,8 +227,8 @@ fn error(field: &str, reason: impl Into<String>) -> FieldError {
     }
 }
 
-fn flag(name: &str, text: Option<String>, wrong: &mut Vec<FieldError>) -> Option<bool> {
-    match text.as_deref() {
+fn flag(name: &str, text: Option<&str>, wrong: &mut Vec<FieldError>) -> Option<bool> {
+    match text {
         None => None,
         Some("true") => Some(true),
         Some("false") => Some(false),

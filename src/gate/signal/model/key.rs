@@ -114,7 +114,6 @@ mod tests {
 
     #[test]
     fn what_is_the_same_alert() {
-        let first = || &mut Occurrences::default();
         let a = signal(
             Some("D6701502-57ee-4142-9a64-6546343e4ab4"),
             "2026-11-21T19:30:10Z",
@@ -125,20 +124,23 @@ mod tests {
         );
         again.message = Some("altered".to_owned());
         assert_eq!(
-            key(1, 1, &a, first()),
-            key(1, 2, &again, first()),
+            key(1, 1, &a, &mut Occurrences::default()),
+            key(1, 2, &again, &mut Occurrences::default()),
             "a uuid is one alert of a tenant"
         );
         assert_ne!(
-            key(1, 1, &a, first()),
-            key(2, 1, &a, first()),
+            key(1, 1, &a, &mut Occurrences::default()),
+            key(2, 1, &a, &mut Occurrences::default()),
             "and another one of another tenant"
         );
         let plain = signal(None, "2026-11-21T19:30:10Z");
-        assert_eq!(key(1, 1, &plain, first()), key(1, 1, &plain, first()));
+        assert_eq!(
+            key(1, 1, &plain, &mut Occurrences::default()),
+            key(1, 1, &plain, &mut Occurrences::default())
+        );
         assert_ne!(
-            key(1, 1, &plain, first()),
-            key(1, 2, &plain, first()),
+            key(1, 1, &plain, &mut Occurrences::default()),
+            key(1, 2, &plain, &mut Occurrences::default()),
             "content counts within a machine"
         );
         let nil = signal(
@@ -146,8 +148,8 @@ mod tests {
             "2026-11-21T19:30:10Z",
         );
         assert_eq!(
-            key(1, 1, &nil, first()),
-            key(1, 1, &plain, first()),
+            key(1, 1, &nil, &mut Occurrences::default()),
+            key(1, 1, &plain, &mut Occurrences::default()),
             "a nil uuid is none"
         );
         let mut batch = Occurrences::default();
