@@ -13,8 +13,8 @@ test: ## install what is missing, lint, and run all tests (ARGS="..." are given 
 lint: ## formatting, clippy, and cargo-deny where it is installed
 	@dev/lint.sh
 
-bench: deps ## run the benchmarks beside a throw-away Postgres
-	@dev/with-postgres.sh cargo bench $(ARGS)
+bench: ## install what is missing, build, and measure how fast signals are taken in (docs/benchmarks.md)
+	@dev/bench.sh
 
 deps: ## install what running and testing need, where it is missing
 	@dev/deps.sh test

@@ -8,6 +8,7 @@
     clippy::disallowed_methods
 )]
 
+mod contract;
 mod drill;
 mod gate;
 mod manage;

@@ -3,6 +3,7 @@
 mod embedded;
 mod error;
 mod migrate;
+mod patience;
 mod pool;
 mod tenant;
 mod tx;
@@ -10,6 +11,7 @@ mod tx;
 pub use embedded::{Cluster, EmbeddedError, running_url};
 pub use error::DbError;
 pub use migrate::{MigrateError, expected_version, migrate, schema_version};
+pub use patience::patiently;
 pub use pool::{Db, DbConfig};
 pub use tenant::Tenant;
 pub use tx::{PlatformTx, TenantTx};

@@ -9,7 +9,7 @@ use super::{DbError, Tenant};
 
 type Params<'a> = &'a [&'a (dyn ToSql + Sync)];
 
-/// A transaction that is is_narrow to a role before its first statement runs.
+/// A transaction that is narrowed to a role before its first statement runs.
 ///
 /// It is the driver's own transaction, so that dropping it half-way (a cancelled request) rolls it back before the
 /// connection serves anybody else. The narrowing is sent in the same round trip as the first statement.

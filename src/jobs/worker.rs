@@ -12,12 +12,12 @@ use uuid::Uuid;
 
 use super::lane::{Lease, Outcome};
 use super::queries;
-use crate::db::Db;
+use crate::db::{Db, DbError, patiently};
 
 /// How long a lease lasts unless it is renewed: what a lane waits after its worker died.
-const TERM: Duration = Duration::from_secs(30);
+const TERM: Duration = Duration::from_secs(20);
 /// How often it is renewed.
-const HEARTBEAT: Duration = Duration::from_secs(10);
+const HEARTBEAT: Duration = Duration::from_secs(6);
 /// Lanes that one replica works on at a time.
 const AT_ONCE: usize = 16;
 /// Lanes of one tenant that are worked on at a time, over all replicas.
@@ -122,24 +122,30 @@ impl Worker {
                 Outcome::More
             }
         };
-        let finished = match outcome {
-            Outcome::Drained => queries::release(&self.db, &lease, true).await,
-            Outcome::More => queries::release(&self.db, &lease, false).await,
-            Outcome::Failed { error, pause } => {
-                tracing::info!(
-                    lane = lease.subject,
-                    error,
-                    "a delivery failed and is tried again"
-                );
-                queries::fail(&self.db, &lease, &error, pause).await
-            }
+        if let Outcome::Failed { error, .. } = &outcome {
+            tracing::info!(
+                lane = lease.subject,
+                error,
+                "a delivery failed and is tried again"
+            );
+        }
+        // While Postgres is away the lane cannot be given back; once it answers, the lane should not have to wait for
+        // the lease to end. The fence makes a late giving back harmless.
+        let given_back = patiently(TERM, || self.give_back(&lease, &outcome));
+        if let Err(e) = given_back.await {
+            tracing::warn!(cause = %e, "a lane was not given back; its lease will end");
+        }
+    }
+
+    async fn give_back(&self, lease: &Lease, outcome: &Outcome) -> Result<(), DbError> {
+        match outcome {
+            Outcome::Drained => queries::release(&self.db, lease, true).await,
+            Outcome::More => queries::release(&self.db, lease, false).await,
+            Outcome::Failed { error, pause } => queries::fail(&self.db, lease, error, *pause).await,
             Outcome::Lost => {
                 metrics::counter!("garrison_leases_lost_total").increment(1);
                 Ok(())
             }
-        };
-        if let Err(e) = finished {
-            tracing::warn!(cause = %e, "a lane was not given back; its lease will end");
         }
     }
 

@@ -131,3 +131,25 @@ async fn a_trial_judges_and_changes_nothing() {
     assert_eq!(world.alerts(&api, "").await.len(), 2, "a trial stores nothing");
     assert_eq!(world.alerts(&api, "forwardedToCapi=true").await, before);
 }
+
+/// As in CrowdSieve, a value of a type that its operator never meets is allowed and matches nothing; the answer says so.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_condition_that_can_never_match_is_stored_with_a_warning() {
+    let world = World::start().await;
+    let api = world.api();
+    for (op, value) in [
+        ("regex", json!(7)),
+        ("gt", json!("7")),
+        ("cidr", json!("nonsense")),
+    ] {
+        let made = api.post("/api/filters", &rule(op, "message", op, value)).await;
+        made.expect(201);
+        let warnings = made.json()["warnings"].as_array().unwrap().len();
+        assert!(warnings > 0, "{op}: {}", made.text());
+    }
+    let good = api
+        .post("/api/filters", &rule("good", "message", "regex", json!("a+")))
+        .await
+        .expect(201);
+    assert_eq!(good.json()["warnings"], json!([]));
+}

@@ -12,7 +12,7 @@ use super::model::{Expr, Mode};
 use super::queries::{self, Draft, Refused, StoredRule};
 use super::trial;
 use crate::gate::Gate;
-use crate::http::{ApiError, JsonBody, Operator, Problem};
+use crate::http::{ApiError, Editor, JsonBody, Operator, Problem};
 
 /// Most rules of one tenant: every signal is judged by all of them.
 const RULE_LIMIT: i64 = 200;
@@ -69,6 +69,8 @@ pub struct RuleView {
     /// The condition, in the language of the README.
     #[schema(value_type = Object)]
     filter: Value,
+    /// What in the condition can never match, such as a number where a text is compared.
+    warnings: Vec<String>,
     /// The version of the set that last changed it.
     version: i64,
     created_at: String,
@@ -78,7 +80,9 @@ pub struct RuleView {
 impl From<StoredRule> for RuleView {
     fn from(rule: StoredRule) -> Self {
         let text = |t: Timestamp| crate::kernel::time::rfc3339_millis(t);
+        let parsed = Expr::parse(&rule.expression);
         Self {
+            warnings: parsed.map_or_else(|_| Vec::new(), |e| e.warnings().to_vec()),
             id: rule.id,
             name: rule.name,
             enabled: rule.enabled,
@@ -170,10 +174,9 @@ async fn list(State(gate): State<Gate>, operator: Operator) -> Result<Json<SetVi
     responses((status = 200, body = SetView), (status = 400, body = Problem), (status = 401, body = Problem), (status = 403, body = Problem), (status = 413, body = Problem), (status = 415, body = Problem)))]
 async fn set_mode(
     state: State<Gate>,
-    operator: Operator,
+    Editor(operator): Editor,
     JsonBody(body): JsonBody<ModeBody>,
 ) -> Result<Json<SetView>, ApiError> {
-    operator.may_change()?;
     queries::update_mode(&state.app.db, operator.tenant, body.mode.into()).await?;
     state.rules.forget(operator.tenant).await;
     list(state, operator).await
@@ -184,10 +187,9 @@ async fn set_mode(
     responses((status = 201, body = RuleView), (status = 400, body = Problem), (status = 401, body = Problem), (status = 403, body = Problem), (status = 409, body = Problem), (status = 413, body = Problem), (status = 415, body = Problem)))]
 async fn create(
     State(gate): State<Gate>,
-    operator: Operator,
+    Editor(operator): Editor,
     JsonBody(body): JsonBody<RuleBody>,
 ) -> Result<(StatusCode, Json<RuleView>), ApiError> {
-    operator.may_change()?;
     let draft = body.check()?;
     let rule = queries::insert(&gate.app.db, operator.tenant, &draft, RULE_LIMIT)
         .await
@@ -217,11 +219,10 @@ async fn get(
     responses((status = 200, body = RuleView), (status = 400, body = Problem), (status = 401, body = Problem), (status = 403, body = Problem), (status = 404, body = Problem), (status = 413, body = Problem), (status = 415, body = Problem)))]
 async fn replace(
     State(gate): State<Gate>,
-    operator: Operator,
+    Editor(operator): Editor,
     Path(id): Path<String>,
     JsonBody(body): JsonBody<RuleBody>,
 ) -> Result<Json<RuleView>, ApiError> {
-    operator.may_change()?;
     let rule = queries::update(&gate.app.db, operator.tenant, number(&id)?, &body.check()?).await?;
     gate.rules.forget(operator.tenant).await;
     rule.map(|rule| Json(rule.into()))
@@ -233,10 +234,9 @@ async fn replace(
     responses((status = 204, description = "gone"), (status = 400, body = Problem), (status = 401, body = Problem), (status = 403, body = Problem), (status = 404, body = Problem)))]
 async fn delete(
     State(gate): State<Gate>,
-    operator: Operator,
+    Editor(operator): Editor,
     Path(id): Path<String>,
 ) -> Result<StatusCode, ApiError> {
-    operator.may_change()?;
     let gone = queries::delete(&gate.app.db, operator.tenant, number(&id)?).await?;
     gate.rules.forget(operator.tenant).await;
     if gone {

@@ -38,7 +38,7 @@ async fn metrics(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, EngineError> {
-    take_metrics(gate, version, machine, headers, body, "metrics/").await
+    take_metrics(gate, version, machine, headers, body, "metrics").await
 }
 
 /// The spelling of the Go engines.

@@ -16,7 +16,7 @@ use uuid::Uuid;
 
 use super::model::{self, BatchError, Item, Occurrences, Rejection};
 use super::queries::{self, Batch, Columns, Receipt};
-use crate::db::DbError;
+use crate::db::{DbError, patiently};
 use crate::gate::filter::model::{Ruleset, judge};
 use crate::gate::{ApiVersion, Gate};
 use crate::http::{EngineError, Machine, read_limited};
@@ -26,7 +26,7 @@ const WIRE_LIMIT: usize = 12 << 20;
 /// Largest push unpacked.
 const BODY_LIMIT: usize = 16 << 20;
 /// How long a batch is tried again when Postgres is away: the engine hangs up after 5 s and never sends it again.
-const PATIENCE: Duration = Duration::from_millis(4200);
+const PATIENCE: Duration = Duration::from_millis(3500);
 
 /// Pushed signals.
 pub fn routes() -> OpenApiRouter<Gate> {
@@ -75,7 +75,8 @@ async fn push(
 }
 
 async fn take(gate: Gate, machine: Machine, version: u8, body: Bytes) -> Result<Response, EngineError> {
-    let rules = gate.rules.of(&gate.app.db, machine.tenant).await?;
+    let begun = Instant::now();
+    let rules = patiently(PATIENCE, || gate.rules.of(&gate.app.db, machine.tenant)).await?;
     let enabled = gate.app.settings.forward_enabled && machine.forward_enabled;
     let judged = {
         let machine = machine.clone();
@@ -96,7 +97,7 @@ async fn take(gate: Gate, machine: Machine, version: u8, body: Bytes) -> Result<
     if batch.received == 0 {
         return Ok(answer(StatusCode::OK, "OK".to_owned(), rejected));
     }
-    let receipt = store(&gate, &machine, &batch).await?;
+    let receipt = store(&gate, &machine, &batch, PATIENCE.saturating_sub(begun.elapsed())).await?;
     count(&batch, receipt);
     if receipt.stored > receipt.filtered {
         gate.app.outbox.notify_one();
@@ -175,29 +176,17 @@ const fn place(item: &Item<'_>) -> (usize, usize) {
 
 /// Stores the batch; while Postgres is away it is tried again, which is safe because a batch that did get in before
 /// the answer was lost is found again by its keys.
-async fn store(gate: &Gate, machine: &Machine, batch: &Batch) -> Result<Receipt, EngineError> {
-    let begun = Instant::now();
-    let mut pause = Duration::from_millis(20);
-    loop {
-        let left = PATIENCE.saturating_sub(begun.elapsed());
-        let attempt = tokio::time::timeout(left, queries::insert(&gate.app.db, machine, batch)).await;
-        match attempt {
-            Ok(Ok(receipt)) => return Ok(receipt),
-            Ok(Err(e)) if e.is_passing() && begun.elapsed() + pause < PATIENCE => {
-                tracing::debug!(cause = %e, "a batch is tried again");
-                tokio::time::sleep(pause).await;
-                pause = (pause * 2).min(Duration::from_millis(500));
-            }
-            Ok(Err(e)) => {
-                metrics::counter!("garrison_batches_failed_total").increment(1);
-                return Err(e.into());
-            }
-            Err(_) => {
-                metrics::counter!("garrison_batches_failed_total").increment(1);
-                return Err(DbError::Unavailable("a batch was not stored in time".to_owned()).into());
-            }
-        }
-    }
+async fn store(
+    gate: &Gate,
+    machine: &Machine,
+    batch: &Batch,
+    left: Duration,
+) -> Result<Receipt, EngineError> {
+    let stored = patiently(left, || queries::insert(&gate.app.db, machine, batch)).await;
+    stored.map_err(|e| {
+        metrics::counter!("garrison_batches_failed_total").increment(1);
+        e.into()
+    })
 }
 
 /// Received = stored + duplicate + rejected, always.

@@ -1,16 +1,21 @@
+//! Credentials: who asks.
+
+mod extract;
+mod principal;
+
+pub use extract::bearer;
+pub use principal::{Caller, Editor, Machine, Operator, Scope, SessionToken};
+
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::extract::{FromRef, FromRequestParts};
-use axum::http::request::Parts;
-use axum::http::{HeaderMap, header};
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
 use moka::future::Cache;
 use serde::{Deserialize, Serialize};
 
 use super::engine::EngineError;
 use super::problem::ApiError;
-use crate::db::{Db, DbError, Tenant, sql};
+use crate::db::{Db, DbError, Tenant, patiently, sql};
 use crate::kernel::keyring::Keyring;
 use crate::kernel::secret::{self, Kind};
 
@@ -20,106 +25,10 @@ const BELIEVED: Duration = Duration::from_secs(3);
 const TOUCHED: Duration = Duration::from_secs(30);
 /// How long a session that we give to a machine lasts; CAPI's own last about an hour.
 const SESSION: Duration = Duration::from_hours(1);
+/// How long a machine's token is looked up again while Postgres is away: its engine does not ask twice.
+const PATIENCE: Duration = Duration::from_millis(1200);
 const ISSUER: &str = "garrison";
 const AUDIENCE: &str = "garrison-machine";
-
-/// What an API token may do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Scope {
-    /// Look.
-    Read,
-    /// Look and change.
-    Admin,
-}
-
-impl Scope {
-    /// From the number in `api_token.scope`; an unknown one may do least.
-    #[must_use]
-    pub const fn from_code(code: i16) -> Self {
-        if code == 2 { Self::Admin } else { Self::Read }
-    }
-
-    /// The number in `api_token.scope`.
-    #[must_use]
-    pub const fn code(self) -> i16 {
-        match self {
-            Self::Read => 1,
-            Self::Admin => 2,
-        }
-    }
-}
-
-/// A program that shows an API token of a tenant.
-#[derive(Debug, Clone, Copy)]
-pub struct Operator {
-    /// Whose rows it sees.
-    pub tenant: Tenant,
-    /// Which token it is.
-    pub token_id: i64,
-    /// What it may do.
-    pub scope: Scope,
-}
-
-impl Operator {
-    /// Continues only for a token that may change things.
-    ///
-    /// # Errors
-    /// 403 for a `read` token.
-    pub fn may_change(&self) -> Result<(), ApiError> {
-        if self.scope == Scope::Admin {
-            Ok(())
-        } else {
-            Err(ApiError::Forbidden("this needs a token of scope admin"))
-        }
-    }
-}
-
-/// A CrowdSec engine that logged in through us.
-#[derive(Debug, Clone)]
-pub struct Machine {
-    /// The tenant it belongs to.
-    pub tenant: Tenant,
-    /// Its number.
-    pub id: i64,
-    /// Its login at CAPI.
-    pub login: Arc<str>,
-    /// Whether its tenant lets anything leave to CAPI.
-    pub forward_enabled: bool,
-    /// Keys the alert keys of its tenant.
-    pub dedupe_key: Arc<[u8]>,
-}
-
-impl Machine {
-    /// From a row of the three look-ups; none when the machine is removed.
-    #[must_use]
-    pub fn from_row(row: &tokio_postgres::Row, id: i64) -> Option<Self> {
-        Some(Self {
-            tenant: Tenant::proven(row.get("tenant_id")),
-            id,
-            login: row.get::<_, Option<String>>("login")?.into(),
-            forward_enabled: row.get::<_, Option<bool>>("forward_enabled")?,
-            dedupe_key: row.get::<_, Option<Vec<u8>>>("dedupe_key")?.into(),
-        })
-    }
-}
-
-/// Who speaks on a CrowdSec route.
-#[derive(Debug, Clone)]
-pub enum Caller {
-    /// A machine of a tenant.
-    Machine(Machine),
-    /// A login that CAPI accepted and no tenant has yet (its number in `unbound_login`): it may enrol.
-    Unbound(i64),
-}
-
-/// A token of our own for a machine.
-#[derive(Debug, Clone)]
-pub struct SessionToken {
-    /// The JWT.
-    pub token: String,
-    /// When it ends.
-    pub expires: jiff::Timestamp,
-}
 
 #[derive(Serialize, Deserialize)]
 struct Claims {
@@ -217,26 +126,30 @@ impl Auth {
             return Err(EngineError::unauthorized());
         }
         let caller = if let Some((tenant, machine)) = self.session_of(token) {
-            let found = self
-                .sessions
-                .try_get_with((tenant, machine), self.find_session(tenant, machine))
-                .await;
-            found
-                .map_err(|e| EngineError::from(shared(&e)))?
+            patiently(PATIENCE, || self.known_session(tenant, machine))
+                .await?
                 .map(Caller::Machine)
         } else {
             let hash = self.ring.token_hash(token);
-            let found = self
-                .callers
-                .try_get_with(hash.clone(), self.find_caller(&hash))
-                .await;
-            found.map_err(|e| EngineError::from(shared(&e)))?
+            patiently(PATIENCE, || self.known_caller(&hash)).await?
         };
         let caller = caller.ok_or_else(EngineError::unauthorized)?;
         if let Caller::Machine(machine) = &caller {
             self.touch(1, machine.tenant.id(), machine.id, sql!("platform/touch_machine"));
         }
         Ok(caller)
+    }
+
+    async fn known_session(&self, tenant: i32, machine: i64) -> Result<Option<Machine>, DbError> {
+        let found = self
+            .sessions
+            .try_get_with((tenant, machine), self.find_session(tenant, machine));
+        found.await.map_err(|e| shared(&e))
+    }
+
+    async fn known_caller(&self, hash: &[u8]) -> Result<Option<Caller>, DbError> {
+        let found = self.callers.try_get_with(hash.to_vec(), self.find_caller(hash));
+        found.await.map_err(|e| shared(&e))
     }
 
     async fn find_caller(&self, hash: &[u8]) -> Result<Option<Caller>, DbError> {
@@ -336,70 +249,5 @@ fn shared(e: &DbError) -> DbError {
     match e {
         DbError::Internal(cause) => DbError::Internal(cause.clone()),
         other => DbError::Unavailable(other.to_string()),
-    }
-}
-
-/// The token of an `Authorization` header, with or without `Bearer`: the SDK sends it bare.
-#[must_use]
-pub fn bearer(headers: &HeaderMap) -> Option<&str> {
-    let mut all = headers.get_all(header::AUTHORIZATION).iter();
-    let text = all.next()?.to_str().ok()?.trim();
-    if all.next().is_some() {
-        return None;
-    }
-    let token = match text.split_at_checked(6) {
-        Some((scheme, rest)) if scheme.eq_ignore_ascii_case("bearer") => rest.trim(),
-        _ => text,
-    };
-    (!token.is_empty() && !token.contains(char::is_whitespace)).then_some(token)
-}
-
-impl<S: Send + Sync> FromRequestParts<S> for Operator
-where
-    Auth: FromRef<S>,
-{
-    type Rejection = ApiError;
-
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
-        let auth = Auth::from_ref(state);
-        let key = parts
-            .headers
-            .get("x-api-key")
-            .and_then(|v| v.to_str().ok())
-            .map(str::trim);
-        let token = key
-            .or_else(|| bearer(&parts.headers))
-            .ok_or(ApiError::Unauthorized)?;
-        auth.operator(token).await
-    }
-}
-
-impl<S: Send + Sync> FromRequestParts<S> for Caller
-where
-    Auth: FromRef<S>,
-{
-    type Rejection = EngineError;
-
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, EngineError> {
-        let auth = Auth::from_ref(state);
-        let token = bearer(&parts.headers).ok_or_else(EngineError::unauthorized)?;
-        auth.caller(token).await
-    }
-}
-
-impl<S: Send + Sync> FromRequestParts<S> for Machine
-where
-    Auth: FromRef<S>,
-{
-    type Rejection = EngineError;
-
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, EngineError> {
-        match Caller::from_request_parts(parts, state).await? {
-            Caller::Machine(machine) => Ok(machine),
-            Caller::Unbound(_) => Err(EngineError::new(
-                axum::http::StatusCode::FORBIDDEN,
-                "this machine belongs to no tenant yet: enrol it with `cscli console enroll <key of the tenant>`",
-            )),
-        }
     }
 }

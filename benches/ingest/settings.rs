@@ -1,0 +1,64 @@
+//! What may be changed from outside: `BENCH_*` variables.
+
+use std::time::Duration;
+
+use anyhow::{Context as _, ensure};
+
+pub struct Settings {
+    pub warm_up: Duration,
+    pub measured: Duration,
+    pub rounds: usize,
+    pub batches: Vec<usize>,
+    pub connections: Vec<usize>,
+    pub forward: bool,
+}
+
+impl Settings {
+    pub fn read() -> anyhow::Result<Self> {
+        let settings = Self {
+            warm_up: Duration::from_millis(number("BENCH_WARMUP_MS", 1000)?),
+            measured: Duration::from_millis(number("BENCH_SECONDS", 4)? * 1000),
+            rounds: usize::try_from(number("BENCH_ROUNDS", 3)?)?,
+            batches: list("BENCH_BATCHES", &[1, 10, 50, 100])?,
+            connections: list("BENCH_CONNECTIONS", &[1, 8, 32])?,
+            forward: number("BENCH_FORWARD", 1)? != 0,
+        };
+        ensure!(
+            settings.rounds > 0 && !settings.measured.is_zero(),
+            "nothing to measure"
+        );
+        let fits = |n: usize, most: usize| (1..=most).contains(&n);
+        ensure!(
+            settings.batches.iter().all(|n| fits(*n, 300)),
+            "BENCH_BATCHES: 1 to 300 each"
+        );
+        ensure!(
+            settings.connections.iter().all(|n| fits(*n, 64)),
+            "BENCH_CONNECTIONS: 1 to 64 each"
+        );
+        Ok(settings)
+    }
+
+    /// How long a cell runs.
+    pub fn whole(&self) -> Duration {
+        self.warm_up + self.measured
+    }
+}
+
+fn number(name: &str, default: u64) -> anyhow::Result<u64> {
+    match std::env::var(name) {
+        Ok(text) => text
+            .trim()
+            .parse()
+            .with_context(|| format!("{name} is no number")),
+        Err(_) => Ok(default),
+    }
+}
+
+fn list(name: &str, default: &[usize]) -> anyhow::Result<Vec<usize>> {
+    let Ok(text) = std::env::var(name) else {
+        return Ok(default.to_vec());
+    };
+    let items: Result<Vec<usize>, _> = text.split(',').map(|item| item.trim().parse()).collect();
+    items.with_context(|| format!("{name} is no list of numbers"))
+}

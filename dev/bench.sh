@@ -1,0 +1,8 @@
+#!/usr/bin/env bash
+# Measures how fast signals are taken in, beside what Postgres takes without us (docs/benchmarks.md).
+#   BENCH_SECONDS=4 BENCH_WARMUP_MS=1000 BENCH_ROUNDS=3 BENCH_BATCHES=1,10,50,100 BENCH_CONNECTIONS=1,8,32 BENCH_FORWARD=1
+# The bench profile is the release profile: what `make run` built is used again.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+dev/deps.sh run
+exec cargo bench --bench ingest "$@"

@@ -1,0 +1,104 @@
+use std::sync::Arc;
+
+use crate::db::Tenant;
+use crate::http::ApiError;
+
+/// What an API token may do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Scope {
+    /// Look.
+    Read,
+    /// Look and change.
+    Admin,
+}
+
+impl Scope {
+    /// From the number in `api_token.scope`; an unknown one may do least.
+    #[must_use]
+    pub const fn from_code(code: i16) -> Self {
+        if code == 2 { Self::Admin } else { Self::Read }
+    }
+
+    /// The number in `api_token.scope`.
+    #[must_use]
+    pub const fn code(self) -> i16 {
+        match self {
+            Self::Read => 1,
+            Self::Admin => 2,
+        }
+    }
+}
+
+/// A program that shows an API token of a tenant.
+#[derive(Debug, Clone, Copy)]
+pub struct Operator {
+    /// Whose rows it sees.
+    pub tenant: Tenant,
+    /// Which token it is.
+    pub token_id: i64,
+    /// What it may do.
+    pub scope: Scope,
+}
+
+/// An operator whose token may change things.
+#[derive(Debug, Clone, Copy)]
+pub struct Editor(pub Operator);
+
+impl TryFrom<Operator> for Editor {
+    type Error = ApiError;
+
+    fn try_from(operator: Operator) -> Result<Self, ApiError> {
+        if operator.scope == Scope::Admin {
+            Ok(Self(operator))
+        } else {
+            Err(ApiError::Forbidden("this needs a token of scope admin"))
+        }
+    }
+}
+
+/// A CrowdSec engine that logged in through us.
+#[derive(Debug, Clone)]
+pub struct Machine {
+    /// The tenant it belongs to.
+    pub tenant: Tenant,
+    /// Its number.
+    pub id: i64,
+    /// Its login at CAPI.
+    pub login: Arc<str>,
+    /// Whether its tenant lets anything leave to CAPI.
+    pub forward_enabled: bool,
+    /// Keys the alert keys of its tenant.
+    pub dedupe_key: Arc<[u8]>,
+}
+
+impl Machine {
+    /// From a row of the three look-ups; none when the machine is removed.
+    #[must_use]
+    pub fn from_row(row: &tokio_postgres::Row, id: i64) -> Option<Self> {
+        Some(Self {
+            tenant: Tenant::proven(row.get("tenant_id")),
+            id,
+            login: row.get::<_, Option<String>>("login")?.into(),
+            forward_enabled: row.get::<_, Option<bool>>("forward_enabled")?,
+            dedupe_key: row.get::<_, Option<Vec<u8>>>("dedupe_key")?.into(),
+        })
+    }
+}
+
+/// Who speaks on a CrowdSec route.
+#[derive(Debug, Clone)]
+pub enum Caller {
+    /// A machine of a tenant.
+    Machine(Machine),
+    /// A login that CAPI accepted and no tenant has yet (its number in `unbound_login`): it may enrol.
+    Unbound(i64),
+}
+
+/// A token of our own for a machine.
+#[derive(Debug, Clone)]
+pub struct SessionToken {
+    /// The JWT.
+    pub token: String,
+    /// When it ends.
+    pub expires: jiff::Timestamp,
+}

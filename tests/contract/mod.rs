@@ -1,0 +1,12 @@
+//! The rules of the house, held over its source, its SQL and its schema.
+mod cancel;
+mod catalog;
+mod isolation;
+mod layering;
+mod migrations;
+mod mutant;
+mod plans;
+mod plans_fill;
+mod source;
+mod sql;
+mod walk;
