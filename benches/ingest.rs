@@ -62,7 +62,7 @@ async fn measure(settings: &Settings) -> anyhow::Result<()> {
             .await?;
         println!(
             "{}",
-            report::title(settings, &store.version().await?, load_before)
+            report::title(settings, &store.version().await?, &load_before)
         );
         let sets = prepare(settings, &service, &store, &machines, &signals).await?;
         for round in 0..settings.rounds {

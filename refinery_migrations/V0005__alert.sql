@@ -140,8 +140,11 @@ BEGIN
       FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid WHERE i.inhparent = parent::regclass;
     week := to_timestamp(('x' || lpad(substr(replace(part, '-', ''), 1, 12), 16, '0'))::bit(64)::bigint / 1000.0);
     WHILE week < now() + ahead LOOP
-      EXECUTE format('CREATE TABLE %I PARTITION OF %I FOR VALUES FROM (%L) TO (%L)',
-        parent || '_' || to_char(week AT TIME ZONE 'UTC', 'IYYY"w"IW'), parent, time_key(week), time_key(week + interval '7 days'));
+      -- Made beside and then attached: CREATE … PARTITION OF would wait for every reader and stop every writer.
+      part := parent || '_' || to_char(week AT TIME ZONE 'UTC', 'IYYY"w"IW');
+      EXECUTE format('CREATE TABLE %I (LIKE %I INCLUDING DEFAULTS INCLUDING CONSTRAINTS INCLUDING STORAGE)', part, parent);
+      EXECUTE format('ALTER TABLE %I ATTACH PARTITION %I FOR VALUES FROM (%L) TO (%L)',
+        parent, part, time_key(week), time_key(week + interval '7 days'));
       made := made + 1;
       week := week + interval '7 days';
     END LOOP;

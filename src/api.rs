@@ -9,6 +9,7 @@ use serde_json::json;
 use utoipa::OpenApi;
 use utoipa::openapi::path::Operation;
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa::openapi::{Content, RefOr};
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::app::App;
@@ -63,6 +64,7 @@ pub fn openapi() -> utoipa::openapi::OpenApi {
             // The same handlers serve both of CAPI's versions.
             let version = if path.starts_with("/v2/") { "_v2" } else { "" };
             operation.operation_id = operation.operation_id.take().map(|id| format!("{id}{version}"));
+            name_problems(operation);
             if operation.security.is_none() {
                 let mut ways = vec![any("token")];
                 if path.starts_with("/api/") {
@@ -73,6 +75,25 @@ pub fn openapi() -> utoipa::openapi::OpenApi {
         }
     }
     doc
+}
+
+/// Problem documents have a media type of their own (RFC 9457, 3).
+fn name_problems(operation: &mut Operation) {
+    for response in operation.responses.responses.values_mut() {
+        let RefOr::T(response) = response else { continue };
+        let is_problem = |content: &RefOr<Content>| {
+            let RefOr::T(content) = content else { return false };
+            let reference = content.schema.as_ref();
+            matches!(reference, Some(RefOr::Ref(to)) if to.ref_location.ends_with("/Problem"))
+        };
+        if response.content.get("application/json").is_some_and(is_problem)
+            && let Some(content) = response.content.shift_remove("application/json")
+        {
+            response
+                .content
+                .insert("application/problem+json".to_owned(), content);
+        }
+    }
 }
 
 /// The router of a replica.

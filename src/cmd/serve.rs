@@ -170,10 +170,13 @@ async fn upkeep(db: Db, stop: CancellationToken) {
 async fn keep_up(db: &Db) -> Result<(), crate::db::DbError> {
     let mut connection = db.connection().await?;
     // As the owner of the tables: no narrowing.
-    let made: i32 = connection
+    let owned = connection.transaction().await?;
+    owned.batch_execute("SET LOCAL lock_timeout = '2s'").await?;
+    let made: i32 = owned
         .query_one(sql!("platform/make_partitions"), &[])
         .await?
         .get("made");
+    owned.commit().await?;
     if made > 0 {
         tracing::info!(made, "partitions made ahead");
     }

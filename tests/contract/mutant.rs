@@ -1,1 +1,163 @@
-//! In the making.
+//! Statements whose author forgot the tenant, and calls of them that ask for another tenant's rows.
+use super::source::without_comments;
+use super::walk::{A, B};
+use regex::Regex;
+use tokio_postgres::{Client, Error, SimpleQueryMessage};
+
+/// The statement with every condition on `tenant_id` taken out.
+pub fn forgetful(sql: &str) -> String {
+    let sql = without_comments(sql);
+    let own = Regex::new(r"\b(\w+\.)?tenant_id = \$1\b").unwrap();
+    let joined = Regex::new(r"\b\w+\.tenant_id = \w+\.tenant_id\b").unwrap();
+    let sql = own.replace_all(&sql, "$$1::int IS NOT NULL");
+    joined.replace_all(&sql, "true").into_owned()
+}
+
+/// Reads, and the parameters after the tenant: what belongs to tenant 2, or to both.
+pub const READS: [(&str, &str); 20] = [
+    ("alert/exists_newer", ", '{newest_a}'"),
+    ("alert/get", ", 201"),
+    (
+        "alert/list",
+        ", NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, 100, 0",
+    ),
+    (
+        "alert/list",
+        ", NULL, NULL, 'canary', NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, 2, 1",
+    ),
+    (
+        "alert/list",
+        ", NULL, NULL, NULL, NULL, NULL, '192.0.2.7', '192.0.2.7', '192.0.2.7', NULL, NULL, NULL, NULL, 100, 0",
+    ),
+    ("alert/list_bodies", ", '{ {batches} }'"),
+    ("filter/count", ""),
+    ("filter/get", ", 201"),
+    ("filter/get_set", ""),
+    ("filter/list", ""),
+    (
+        "filter/list_batches",
+        ", 'ffffffff-ffff-ffff-ffff-ffffffffffff', 3650, 100",
+    ),
+    ("filter/list_enabled", ""),
+    ("forward/list", ", 201, '0', 0, '9223372036854775807', 100"),
+    ("forward/list_bodies", ", '{ {batches} }'"),
+    ("machine/get_credentials", ", 201"),
+    ("machine/get_upstream", ", 201"),
+    ("machine/list", ""),
+    ("stream/get", ", 201, '/v3/decisions/stream'"),
+    ("token/count", ""),
+    ("token/list", ""),
+];
+
+/// Changes of tenant 2's rows.
+pub const CHANGES: [(&str, &str); 21] = [
+    ("filter/delete", ", 201"),
+    ("filter/update", ", 201, 'x', true, NULL, '{}', 9"),
+    ("filter/update_set", ", 1"),
+    ("forward/update_delivered", ", '{ {key_b} }'"),
+    ("forward/update_refused", ", '{key_b}', 'x'"),
+    ("lane/delete_sent", ", 1, 201, '0', 0, '9223372036854775807', 0"),
+    ("lane/fail", ", 1, 201, 0, 5, 'x'"),
+    ("lane/release", ", 1, 201, 0, '5'"),
+    ("lane/renew", ", 1, 201, 0, 60"),
+    ("lane/update_delivered", ", 1, 201, 0, '5', 5"),
+    ("machine/claim_login", ", 201"),
+    ("machine/release_login", ", 202"),
+    ("machine/update_login", ", 201, '', '', now(), '{}', 'x'"),
+    ("machine/update_name", ", 201, 'x'"),
+    ("machine/update_removed", ", 201"),
+    ("machine/update_seen", ", 201, '{x}', 'x'"),
+    ("machine/update_token", ", 201, '', now()"),
+    ("machine/update_token_refused", ", 201, '\\xb0'"),
+    ("machine/update_upstream", ", 201, '', now(), '{}'"),
+    ("stream/upsert", ", 201, '/v3/decisions/stream', 'x', ''"),
+    ("token/update_revoked", ", 201"),
+];
+
+/// New rows: of whichever tenant comes first.
+pub const INSERTS: [(&str, &str); 6] = [
+    ("filter/insert", ", 'x', true, NULL, '{}', 1"),
+    ("filter/insert_set", ", 1"),
+    (
+        "machine/insert",
+        ", 'login_new', 2, 'x', NULL, 'x', '', true, 'x'",
+    ),
+    // 49 columns without a row, then one item that could not be read.
+    (
+        "signal/insert",
+        ", 1, '01900000-0000-7000-8000-000000000000', 3, 1, 1, '', {empty}, '{0}', '{x}', '{x}', '{0}', '{1}'",
+    ),
+    ("stream/upsert", ", 909, '/x', 'x', ''"),
+    ("token/insert", ", 'x', '', 'xxxx', 1, NULL"),
+];
+
+/// What the calls name that only this database knows.
+pub struct Names(Vec<(&'static str, String)>);
+
+impl Names {
+    pub async fn of(client: &Client) -> Self {
+        let sql = "SELECT max(received_at) FILTER (WHERE tenant_id = $1)::text AS newest_a,
+                     (array_agg(key ORDER BY id) FILTER (WHERE tenant_id = $2 AND forward_state = 1))[1]::text AS key_b,
+                     (SELECT string_agg(id::text, ',') FROM signal_batch) AS batches FROM alert";
+        let row = client.query_one(sql, &[&A, &B]).await.expect("names");
+        let get = |name| (name, row.get::<_, String>(name));
+        let empty = vec!["'{}'"; 49].join(", ");
+        Self(vec![
+            get("newest_a"),
+            get("key_b"),
+            get("batches"),
+            ("empty", empty),
+        ])
+    }
+
+    fn fill(&self, args: &str) -> String {
+        self.0.iter().fold(args.to_owned(), |text, (name, value)| {
+            text.replace(&format!("{{{name}}}"), value)
+        })
+    }
+}
+
+/// Runs a statement as somebody, in the transaction that is open; gives its rows, sorted.
+pub async fn run(
+    client: &Client,
+    sql: &str,
+    tenant: i32,
+    args: &str,
+    names: &Names,
+) -> Result<Vec<Vec<String>>, Error> {
+    let args = names.fill(args);
+    let script = format!("DEALLOCATE ALL; PREPARE p AS {sql}\n; EXECUTE p({tenant}{args})");
+    let mut rows = Vec::new();
+    for message in client.simple_query(&script).await? {
+        if let SimpleQueryMessage::Row(row) = message {
+            rows.push(
+                (0..row.len())
+                    .map(|n| row.get(n).unwrap_or("null").to_owned())
+                    .collect(),
+            );
+        }
+    }
+    rows.sort();
+    Ok(rows)
+}
+
+#[test]
+fn a_forgetful_author_forgets_every_tenant() {
+    for (sql, mutant) in [
+        (
+            "SELECT 1 FROM a WHERE tenant_id = $1 AND x = $10",
+            "SELECT 1 FROM a WHERE $1::int IS NOT NULL AND x = $10",
+        ),
+        (
+            "WHERE a.tenant_id = $1 -- tenant_id = $1",
+            "WHERE $1::int IS NOT NULL ",
+        ),
+        (
+            "JOIN l ON l.tenant_id = m.tenant_id AND y",
+            "JOIN l ON true AND y",
+        ),
+        ("WHERE tenant_id = $10", "WHERE tenant_id = $10"),
+    ] {
+        assert_eq!(forgetful(sql), mutant);
+    }
+}

@@ -1,1 +1,58 @@
-//! In the making.
+//! A database with a large tenant and a smaller one, as a month of real traffic leaves it.
+use crate::support::postgres::Database;
+use tokio_postgres::Client;
+
+pub const ALERTS: i32 = 300_000;
+
+/// Tenant 1 with 300,000 alerts, tenant 2 with 30,000: 60 scenarios, 200 agents, 120 countries, 20,000 addresses, four
+/// weeks, 50 alerts a batch. One alert in seven is filtered, a tenth of the last waits to be forwarded.
+pub async fn filled() -> (Database, Client) {
+    let db = Database::migrated().await;
+    let client = db.client().await;
+    client
+        .batch_execute("SET synchronous_commit = off; SET work_mem = '64MB'")
+        .await
+        .expect("settings");
+    let control = "INSERT INTO tenant (name, dedupe_key) SELECT 't' || t, decode(repeat('00', 32), 'hex') FROM generate_series(1, 40) t;
+        INSERT INTO machine (tenant_id, login, kind, upstream_login, upstream_password, upstream_registered)
+          SELECT t, 'm' || t || '-' || m, 2, '', '', true FROM generate_series(1, 40) t, generate_series(1, CASE t WHEN 1 THEN 50 ELSE 5 END) m;
+        INSERT INTO lane (tenant_id, topic, subject_id, wake_xid) SELECT tenant_id, 1, id, CASE id % 3 WHEN 0 THEN '9'::xid8 ELSE '0' END FROM machine;
+        INSERT INTO filter_set (tenant_id) SELECT id FROM tenant;
+        INSERT INTO filter_rule (tenant_id, name, expression, version) SELECT t.id, 'r', '{}', 1 FROM tenant t, generate_series(1, 20)";
+    client.batch_execute(control).await.expect("control rows");
+    for (tenant, alerts) in [(1, ALERTS), (2, ALERTS / 10)] {
+        client
+            .batch_execute(&rows(tenant, alerts))
+            .await
+            .unwrap_or_else(|e| panic!("fill: {:?}", e.as_db_error()));
+    }
+    client.batch_execute("ANALYZE").await.expect("analyze");
+    (db, client)
+}
+
+fn rows(tenant: i32, alerts: i32) -> String {
+    let batches = alerts / 50;
+    // Batch n came that many equal steps before now; its id and its alerts' keys are led by the same time.
+    format!(
+        "INSERT INTO signal_batch (tenant_id, id, machine_id, api_version, received_at, received, stored, duplicate, rejected, filtered, body)
+         SELECT {tenant}, overlay(time_key(at)::text PLACING lpad(to_hex(n), 12, '0') FROM 25)::uuid,
+                (SELECT min(id) FROM machine WHERE tenant_id = {tenant}) + n % CASE {tenant} WHEN 1 THEN 50 ELSE 5 END,
+                3, at, 50, 50, 0, 0, 7, '\\x00'
+         FROM generate_series(1, {batches}) n, LATERAL (SELECT now() - interval '28 days' * n / {batches} AS at) t;
+         INSERT INTO alert (tenant_id, key, machine_id, received_at, start_at, batch_id, raw_offset, raw_length, forward_state, filtered,
+           has_decisions, simulated, remediation, source_lo, source_hi, source_ip, source_scope, source_value, agent, scenario, message,
+           geo_country_code, source_cn, forwarded_at)
+         SELECT {tenant}, (substr(b.id::text, 1, 14) || substr(md5(b.id::text || n), 1, 20))::uuid, b.machine_id, b.received_at,
+                b.received_at, b.id, n * 900, 900, CASE WHEN r % 7 = 0 THEN 0 ELSE 2 END, r % 7 = 0,
+                true, false, true, ip, ip, host(ip), 'Ip', host(ip), 'agent-' || r % 200, 'crowdsecurity/scenario-' || (r / 7) % 60,
+                'Ip ' || host(ip) || ' performed something', chr(65 + (r / 3) % 12) || chr(65 + (r / 5) % 10), 'XX',
+                CASE WHEN r % 7 <> 0 THEN b.received_at + interval '1 second' END
+         FROM signal_batch b, generate_series(0, 49) n,
+              LATERAL (SELECT abs(hashint8(hashtext(b.id::text)::bigint * 50 + n)) AS r) x,
+              LATERAL (SELECT '11.0.0.0'::inet + (r % 20000) * 251 AS ip) y
+         WHERE b.tenant_id = {tenant};
+         INSERT INTO outbox (tenant_id, topic, subject_id, keys)
+         SELECT {tenant}, 1, machine_id, array_agg(key) FROM alert
+         WHERE tenant_id = {tenant} AND forward_state = 2 AND received_at > now() - interval '3 days' GROUP BY machine_id, batch_id"
+    )
+}

@@ -1,6 +1,6 @@
 -- A batch a tenant with two alerts (and one more of the second), from now; and one of years ago, in the lowest partition.
-INSERT INTO signal_batch (tenant_id, id, machine_id, api_version, received, stored, duplicate, rejected, filtered, body)
-SELECT t, overlay(time_key(now())::text PLACING lpad(t::text, 12, '0') FROM 25)::uuid, t * 100 + 1, 3, 3, 2, 0, 1, 1,
+INSERT INTO signal_batch (tenant_id, id, received_at, machine_id, api_version, received, stored, duplicate, rejected, filtered, body)
+SELECT t, overlay(time_key(now())::text PLACING lpad(t::text, 12, '0') FROM 25)::uuid, now() - (3 - t) * interval '1 second', t * 100 + 1, 3, 3, 2, 0, 1, 1,
        convert_to('body of canary_' || chr(96 + t), 'UTF8')
 FROM generate_series(1, 2) t;
 INSERT INTO rejected_signal (tenant_id, batch_id, item, field, reason, raw_offset, raw_length)

@@ -2,7 +2,7 @@
 
 use axum::http::{HeaderMap, Method, StatusCode, header};
 use bytes::Bytes;
-use secrecy::SecretString;
+use secrecy::{ExposeSecret as _, SecretString};
 
 use crate::app::App;
 use crate::gate::upstream::{self, NoToken};
@@ -110,7 +110,11 @@ pub async fn send(app: &App, caller: &Caller, given: Given) -> Result<Relayed, c
 
 async fn attempt(app: &App, given: &Given, token: &SecretString) -> Result<reqwest::Response, Down> {
     let mut headers = capi::passing(&given.headers, true);
-    headers.insert(header::AUTHORIZATION, capi::authorization(token)?);
+    // The engine's own header stays as it is: the SDK sends its token bare.
+    let own = given.headers.get(header::AUTHORIZATION);
+    let own = own.filter(|_| bearer(&given.headers) == Some(token.expose_secret()));
+    let authorization = own.cloned().map_or_else(|| capi::authorization(token), Ok)?;
+    headers.insert(header::AUTHORIZATION, authorization);
     let path = format!("v{}/{}", given.version, given.path);
     app.capi
         .open(
