@@ -1,6 +1,6 @@
 //! What goes into one request, and what an answer means.
 
-use reqwest::StatusCode;
+use http::StatusCode;
 use uuid::Uuid;
 
 /// Most signals of one request: what engines themselves send.
