@@ -1,9 +1,9 @@
 //! `garrison serve` without a database URL: its own cluster, from the first start on.
 use super::home::{Home, has, listens, paste};
+use crate::support::Scratch;
 use crate::support::garrison::{Server, text};
 use crate::support::http::Api;
 use crate::support::machine::{Machine, signal, uuid_of};
-use crate::support::{Scratch, wait};
 use regex::Regex;
 use serde_json::{Value, json};
 
