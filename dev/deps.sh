@@ -80,6 +80,7 @@ command -v curl >/dev/null || need curl
 command -v setpriv >/dev/null && command -v unshare >/dev/null || need util-linux
 dev/postgres-bin.sh >/dev/null || need postgresql
 if [ "$what" = test ] && [ ! -e "$lab/venv/.cscapi-0.7.0" ]; then
+  command -v openssl >/dev/null || need openssl
   command -v python3 >/dev/null || need python3
   python3 -c 'import ensurepip, venv' 2>/dev/null || need python3-venv
 fi

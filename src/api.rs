@@ -161,8 +161,9 @@ async fn is_ready(State(app): State<App>) -> Result<(), &'static str> {
     }
     let version = tokio::time::timeout(std::time::Duration::from_secs(2), db::schema_version(&app.db)).await;
     match version {
-        Ok(Ok(version)) if version == db::expected_version() => Ok(()),
-        Ok(Ok(_)) => Err("the schema is not of this release"),
+        // A newer one is a release that is being rolled out: migrations only add what older replicas can do without.
+        Ok(Ok(version)) if version >= db::expected_version() => Ok(()),
+        Ok(Ok(_)) => Err("the schema is older than this release"),
         Ok(Err(_)) | Err(_) => Err("the database cannot be asked"),
     }
 }

@@ -54,7 +54,11 @@ async fn answer(
     count: Arc<AtomicU64>,
 ) -> Result<Response<Full<Bytes>>, Infallible> {
     let (head, body) = request.into_parts();
-    let body = body.collect().await.map(|b| b.to_bytes()).unwrap_or_default();
+    let body = body
+        .collect()
+        .await
+        .map(http_body_util::Collected::to_bytes)
+        .unwrap_or_default();
     let text = if head.uri.path().ends_with("/login") {
         let expire = Timestamp::now() + SignedDuration::from_hours(1);
         json!({"code": 200, "expire": expire.to_string(), "token": "taken-as-it-is"}).to_string()

@@ -122,7 +122,7 @@ impl Worker for Loader {
 
         let begun = Instant::now();
         // The driver sends in the order of first polls, and this polls in order.
-        let (begin, alerts, decisions, receipt, commit) = join5(
+        let (opened, alerts, decisions, receipt, commit) = join5(
             self.client.batch_execute("BEGIN"),
             self.client.execute(&self.alert, &alert),
             decide,
@@ -131,7 +131,7 @@ impl Worker for Loader {
         )
         .await;
         let took = begun.elapsed();
-        begin?;
+        opened?;
         ensure!(
             (alerts?, decisions?, receipt?) == (keys.len() as u64, owners.len() as u64, 1),
             "not all rows were stored"

@@ -17,7 +17,7 @@ use crate::process;
 use crate::push::Connection;
 
 const BINARY: &str = env!("CARGO_BIN_EXE_garrison");
-const START: Duration = Duration::from_secs(60);
+const START: Duration = Duration::from_mins(1);
 const END: Duration = Duration::from_secs(30);
 const NAME: &str = "bench-data.";
 

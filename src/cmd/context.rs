@@ -1,7 +1,7 @@
 //! What every subcommand needs: the database, brought up to date, and the keys.
 
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
@@ -23,9 +23,14 @@ pub struct Installation {
     pub config: Config,
     pub db: Db,
     pub ring: Arc<Keyring>,
+    /// The configuration file that the command line named.
+    pub file: Option<PathBuf>,
     /// The private cluster, when there is no database URL.
     pub cluster: Option<Cluster>,
 }
+
+/// Makes first starts of one database take turns.
+const FIRST_START_LOCK: i64 = 0x6761_7272_6669_7273;
 
 /// What a first start made.
 pub struct FirstStart {
@@ -65,27 +70,45 @@ impl Installation {
             config,
             db,
             ring,
+            file: None,
             cluster,
         })
     }
 
-    /// Makes tenant `default`, its rules and its first token, unless they were made before.
+    /// Makes tenant `default`, its rules and its first token, once in the life of a database. Several processes may call
+    /// it at once: they take turns.
     pub async fn first_start(&self) -> anyhow::Result<Option<FirstStart>> {
         let import = first_rules(&self.config)?;
+        let connection = self.db.connection().await?;
+        // A session lock on this one connection, which goes with the connection if we die.
+        connection
+            .execute("SELECT pg_advisory_lock($1)", &[&FIRST_START_LOCK])
+            .await?;
+        let made = self.first_start_alone(import).await;
+        connection
+            .execute("SELECT pg_advisory_unlock($1)", &[&FIRST_START_LOCK])
+            .await?;
+        made
+    }
+
+    async fn first_start_alone(&self, import: Option<filter::Import>) -> anyhow::Result<Option<FirstStart>> {
+        if get_fact(&self.db, "first_start").await?.is_some() {
+            if import.is_some() {
+                tracing::warn!(
+                    "filters in the configuration count at the first start only: use `garrison filter import` or the API"
+                );
+            }
+            return Ok(None);
+        }
         let fill = async |tx: &db::TenantTx<'_>| match &import {
             None => filter::insert_defaults(tx).await,
             Some(import) => filter::import_into(tx, import).await.map(drop),
         };
-        if tenant::list(&self.db).await?.is_empty() {
-            tenant::insert(&self.db, &self.ring, "default", true, fill).await?;
-        }
-        let Some(default) = tenant::find(&self.db, "default").await? else {
-            return Ok(None);
-        };
-        if token::count(&self.db, default).await? > 0 {
-            return Ok(None);
-        }
-        // The file before the row: a crash between the two leaves no token that nobody knows.
+        tenant::insert(&self.db, &self.ring, "default", true, fill).await?;
+        let default = tenant::find(&self.db, "default")
+            .await?
+            .context("tenant default is not there")?;
+        // The file before the row, the row before the mark: a crash in between is made good by the next start.
         let text = secret::generate(Kind::ApiToken);
         make_data_dir(&self.config.data_dir)?;
         write_secret(&self.config.data_dir.join("admin-token"), &format!("{text}\n"))?;
@@ -96,6 +119,7 @@ impl Installation {
             expires_at: None,
         };
         token::insert(&self.db, &self.ring, default, &new).await?;
+        set_fact(&self.db, "first_start", &jiff::Timestamp::now().to_string()).await?;
         Ok(Some(FirstStart { admin_token: text }))
     }
 
@@ -244,7 +268,7 @@ fn make_secret(path: &Path, text: &str) -> anyhow::Result<()> {
     }
 }
 
-fn written_beside(path: &Path, text: &str) -> anyhow::Result<std::path::PathBuf> {
+fn written_beside(path: &Path, text: &str) -> anyhow::Result<PathBuf> {
     use std::io::Write as _;
     let new = path.with_extension(format!("new-{}", std::process::id()));
     let _ = std::fs::remove_file(&new);

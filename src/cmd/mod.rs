@@ -23,7 +23,7 @@ use output::Output;
 #[derive(Parser)]
 #[command(name = "garrison", version, about, propagate_version = true)]
 struct Cli {
-    /// Configuration file (YAML); otherwise $`GARRISON_CONFIG`, if set.
+    /// Configuration file (YAML); otherwise the one that the variable `GARRISON_CONFIG` names, if any.
     #[arg(long, global = true, value_name = "FILE")]
     config: Option<PathBuf>,
     /// How results are printed.
@@ -80,7 +80,7 @@ fn run(cli: Cli) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async move {
         match cli.command {
-            Command::Serve(args) => serve::run(config, args).await,
+            Command::Serve(args) => serve::run(config, cli.config, args).await,
             Command::Worker => worker::run(config).await,
             Command::Migrate => migrate::run(config, cli.output).await,
             Command::Tenant(command) => tenant::run(config, cli.output, command).await,

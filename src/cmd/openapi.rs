@@ -1,5 +1,5 @@
 /// Prints the description.
 pub fn run() -> anyhow::Result<()> {
-    println!("{}", crate::api::openapi().to_pretty_json()?);
+    super::output::say(&crate::api::openapi().to_pretty_json()?);
     Ok(())
 }

@@ -18,9 +18,15 @@ impl Output {
             Self::Human => human(),
             Self::Json => serde_json::to_string(value)?,
         };
-        println!("{}", text.trim_end());
+        say(text.trim_end());
         Ok(())
     }
+}
+
+/// Prints a line. Who reads may have seen enough and gone (`| head`): that is no error.
+pub fn say(text: &str) {
+    use std::io::Write as _;
+    let _ = writeln!(std::io::stdout(), "{text}");
 }
 
 /// Rows in aligned columns under a heading.

@@ -2,6 +2,7 @@
 
 use std::io::IsTerminal as _;
 use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -16,6 +17,7 @@ use tokio_util::task::TaskTracker;
 use tracing_subscriber::EnvFilter;
 
 use super::context::{FirstStart, Installation, set_fact};
+use super::output::say;
 use crate::api::{self, Scrape};
 use crate::app::{App, AutoEnrolment, Settings};
 use crate::config::{Config, LogFormat};
@@ -38,9 +40,10 @@ pub struct Args {
 }
 
 /// Serves until told to stop.
-pub async fn run(config: Config, args: Args) -> anyhow::Result<()> {
+pub async fn run(config: Config, file: Option<PathBuf>, args: Args) -> anyhow::Result<()> {
     start_logging(&config);
-    let installation = Installation::open(config).await?;
+    let mut installation = Installation::open(config).await?;
+    installation.file = file;
     let result = serve(&installation, args).await;
     installation.close().await;
     result
@@ -201,13 +204,9 @@ async fn delete_expired(db: &Db) -> Result<(), DbError> {
 }
 
 fn start_logging(config: &Config) {
-    // The migration library tells every step; its result is logged by us.
-    let quiet = if config.logging.level.contains("refinery") {
-        ""
-    } else {
-        ",refinery_core=warn"
-    };
-    let filter = EnvFilter::try_new(format!("{}{quiet}", config.logging.level))
+    // The migration library tells every step; the driver, at debug, the values of parameters: hashes and keys.
+    const QUIET: &str = "refinery_core=warn,tokio_postgres=warn";
+    let filter = EnvFilter::try_new(format!("{},{QUIET}", config.logging.level))
         .unwrap_or_else(|_| EnvFilter::new("info"));
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
@@ -222,36 +221,60 @@ fn start_logging(config: &Config) {
     }
 }
 
-/// The three lines a person needs next.
+/// The three lines a person needs next; they work when pasted.
 fn greet(installation: &Installation, url: &str, first: Option<&FirstStart>, address: SocketAddr) {
-    let me = std::env::current_exe().map_or_else(|_| "garrison".to_owned(), |p| p.display().to_string());
-    let file = installation.config.data_dir.join("admin-token");
-    let file = file.canonicalize().unwrap_or(file);
-    println!("\nGarrison serves {url} ({address})");
+    let me = std::env::current_exe().map_or_else(|_| "garrison".to_owned(), |p| quoted(&p));
+    let absolute = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_path_buf());
+    let file = absolute(&installation.config.data_dir.join("admin-token"));
+    say(&format!("\nGarrison serves {url} ({address})"));
     if let Some(first) = first {
-        println!(
-            "Admin token of tenant default, shown this once and kept in {}:\n  {}",
-            file.display(),
+        let kept = file.display();
+        say(&format!(
+            "Admin token of tenant default, shown this once and kept in {kept}:\n  {}",
             first.admin_token
-        );
+        ));
     }
     let base = url.trim_end_matches('/');
-    let environment = if installation.cluster.is_some() {
-        let dir = &installation.config.data_dir;
+    let mut command = if installation.cluster.is_some() {
         format!(
-            "GARRISON_DATA_DIR={} ",
-            dir.canonicalize().unwrap_or_else(|_| dir.clone()).display()
+            "GARRISON_DATA_DIR={} {me}",
+            quoted(&absolute(&installation.config.data_dir))
         )
     } else {
-        String::new()
+        // The address of the database may hold a password, so it is not repeated here.
+        format!("GARRISON_DATABASE_URL=\"$GARRISON_DATABASE_URL\" {me}")
     };
-    println!("Next:");
-    println!(
-        "  {environment}{me} machine add --tenant default   # what goes into an engine's online_api_credentials.yaml"
-    );
-    println!(
-        "  curl -s -H \"Authorization: Bearer $(cat {})\" {base}/api/alerts   # what the engines sent",
-        file.display()
-    );
-    println!("  curl -s {base}/openapi.json   # the interface; {base}/docs/ to browse it\n");
+    if let Some(config) = &installation.file {
+        command = format!("{command} --config {}", quoted(&absolute(config)));
+    }
+    say("Next:");
+    say(&format!(
+        "  {command} machine add --tenant default   # what goes into an engine's online_api_credentials.yaml"
+    ));
+    if file.exists() {
+        let token = format!("$(cat {})", quoted(&file));
+        say(&format!(
+            "  curl -s -H \"Authorization: Bearer {token}\" {base}/api/alerts   # what the engines sent"
+        ));
+    } else {
+        say(&format!(
+            "  {command} token add --tenant default --scope read   # a token for {base}/api/alerts"
+        ));
+    }
+    say(&format!(
+        "  curl -s {base}/openapi.json   # the interface; {base}/docs/ to browse it\n"
+    ));
+}
+
+/// A path as a shell reads it back.
+fn quoted(path: &Path) -> String {
+    let text = path.display().to_string();
+    let plain = text
+        .bytes()
+        .all(|b| b.is_ascii_alphanumeric() || b"_./-".contains(&b));
+    if plain {
+        text
+    } else {
+        format!("'{}'", text.replace('\'', r"'\''"))
+    }
 }

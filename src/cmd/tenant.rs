@@ -30,6 +30,11 @@ pub enum Command {
         #[arg(long, action = clap::ArgAction::Set)]
         forward: bool,
     },
+    /// Make a new enrolment key and print it once; the one before opens nothing any more.
+    Key {
+        /// The tenant's name.
+        name: String,
+    },
     /// Take a tenant out of service: nothing of its opens anything any more.
     Remove {
         /// Its name.
@@ -96,6 +101,11 @@ async fn act(installation: &Installation, output: Output, command: Command) -> a
                     if forward { "forwards" } else { "sends nothing" }
                 )
             })
+        }
+        Command::Key { name } => {
+            let key = tenant::renew_key(db, &installation.ring, find(db, &name).await?).await?;
+            let value = json!({ "name": name, "enrollment_key": key });
+            output.print(&value, || format!("Bring an engine in, on its machine:\n  cscli console enroll {key}\n\nThe key is shown this once."))
         }
         Command::Remove { name } => {
             tenant::remove(db, find(db, &name).await?).await?;

@@ -1,10 +1,8 @@
 //! Where Garrison listens and keeps its files.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
-
-use cidr::{IpCidr, IpInet};
 
 use super::error::ConfigError;
 use super::setting::Setting;
@@ -33,23 +31,10 @@ const MAX_CONNECTIONS: Setting = Setting::new(
     "Connections held at once, 1 to 1000000; further ones wait in the system's queue.",
 )
 .variable("GARRISON_MAX_CONNECTIONS");
-const TRUSTED_PROXIES: Setting = Setting::new(
-    "server.trusted_proxies",
-    "-",
-    "Addresses and networks whose X-Forwarded-For is believed; a list, or a text with commas.",
-)
-.variable("GARRISON_TRUSTED_PROXIES");
 const DATA_DIR: Setting = Setting::new("data_dir", "./data", "Folder for what Garrison keeps on disk.")
     .variable("GARRISON_DATA_DIR");
 
-pub(super) const SETTINGS: &[Setting] = &[
-    LISTEN,
-    PUBLIC_URL,
-    DRAIN_TIMEOUT,
-    MAX_CONNECTIONS,
-    TRUSTED_PROXIES,
-    DATA_DIR,
-];
+pub(super) const SETTINGS: &[Setting] = &[LISTEN, PUBLIC_URL, DRAIN_TIMEOUT, MAX_CONNECTIONS, DATA_DIR];
 
 /// The listening side.
 #[derive(Debug, Clone)]
@@ -62,8 +47,6 @@ pub struct Server {
     pub drain_timeout: Duration,
     /// Connections held at once, 1 to 1 000 000.
     pub max_connections: usize,
-    /// Networks whose `X-Forwarded-For` is believed.
-    pub trusted_proxies: Vec<IpCidr>,
 }
 
 impl Server {
@@ -104,34 +87,13 @@ impl Server {
         let max_connections = source
             .find(&MAX_CONNECTIONS)?
             .map_or(Ok(10_000), |found| found.number(1..=1_000_000))?;
-        let mut trusted_proxies = Vec::new();
-        if let Some(found) = source.find(&TRUSTED_PROXIES)? {
-            for text in found.texts()? {
-                let network = network(text)
-                    .ok_or_else(|| found.invalid("addresses and networks such as 10.0.0.0/8 or ::1"))?;
-                trusted_proxies.push(network);
-            }
-        }
         Ok(Self {
             listen,
             public_url,
             drain_timeout,
             max_connections,
-            trusted_proxies,
         })
     }
-}
-
-/// An address or a network; the host part of a network is dropped.
-fn network(text: &str) -> Option<IpCidr> {
-    if let Ok(address) = text.parse::<IpAddr>() {
-        return Some(IpCidr::new_host(address));
-    }
-    // `10/8` and other short forms are too easily something else than meant.
-    let (address, length) = text.split_once('/')?;
-    let address: IpAddr = address.parse().ok()?;
-    let length: u8 = length.parse().ok()?;
-    IpInet::new(address, length).ok().map(|inet| inet.network())
 }
 
 pub(super) fn data_dir(source: &Source<'_>) -> Result<PathBuf, ConfigError> {

@@ -45,7 +45,6 @@ fn defaults() {
         );
         assert_eq!(config.server.drain_timeout, Duration::from_secs(20));
         assert_eq!(config.server.max_connections, 10_000);
-        assert!(config.server.trusted_proxies.is_empty());
         assert_eq!(config.data_dir, Path::new("./data"));
         assert!(config.database.url.is_none());
         assert_eq!(config.database.pool_size, 16);
@@ -72,7 +71,6 @@ server:
   public_url: HTTPS://Gate.Example.org/base
   drain_timeout: 1m30s
   max_connections: 5
-  trusted_proxies: [10.1.2.3/8, "::1"]
 data_dir: /var/lib/garrison
 database:
   url: postgresql://a:b@h/d
@@ -101,13 +99,6 @@ logging: {level: notice, format: pretty}
     );
     assert_eq!(config.server.drain_timeout, Duration::from_secs(90));
     assert_eq!(config.server.max_connections, 5);
-    let proxies: Vec<String> = config
-        .server
-        .trusted_proxies
-        .iter()
-        .map(ToString::to_string)
-        .collect();
-    assert_eq!(proxies, ["10.0.0.0/8", "::1"]);
     assert_eq!(config.data_dir, Path::new("/var/lib/garrison"));
     assert_eq!(
         config.database.url.as_ref().unwrap().expose_secret(),

@@ -46,6 +46,8 @@ pub struct Cluster {
     url: String,
     // Fields are dropped in order: the server before the lock.
     server: Option<Server>,
+    /// The process number of a server that another process started.
+    adopted: Option<i32>,
     _lock: Option<Flock<File>>,
 }
 
@@ -76,6 +78,7 @@ impl Cluster {
                 return Ok(Self {
                     url,
                     server: None,
+                    adopted: PidFile::read(&layout.cluster()).map(|file| file.pid),
                     _lock: None,
                 });
             }
@@ -91,6 +94,7 @@ impl Cluster {
             return Ok(Self {
                 url,
                 server: None,
+                adopted: PidFile::read(&layout.cluster()).map(|file| file.pid),
                 _lock: Some(lock),
             });
         }
@@ -122,6 +126,7 @@ impl Cluster {
                     let cluster = Self {
                         url: url(DATABASE),
                         server: Some(server),
+                        adopted: None,
                         _lock: Some(lock),
                     };
                     ensure_database(&url("postgres")).await?;
@@ -143,13 +148,17 @@ impl Cluster {
         self.server.is_none()
     }
 
-    /// Waits until the server ends by itself, which it should not; gives its exit status. Never for an
-    /// adopted one.
+    /// Waits until the server ends by itself, which it should not, or until the process that owns it ends it; says
+    /// what happened.
     pub async fn exited(&self) -> String {
-        match &self.server {
-            Some(server) => server.exited().await,
-            None => std::future::pending().await,
+        if let Some(server) = &self.server {
+            return server.exited().await;
         }
+        // Not our child: it is looked at.
+        while self.adopted.is_some_and(postmaster::is_server) {
+            sleep(Duration::from_secs(1)).await;
+        }
+        "the server of another process, which this one used, ended".to_owned()
     }
 
     /// Shuts the server down and waits for its end, if this process started it.

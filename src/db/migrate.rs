@@ -1,7 +1,7 @@
 use std::time::Duration;
 
-use tokio_postgres::Client;
 use tokio_postgres::error::SqlState;
+use tokio_postgres::{Client, SimpleQueryMessage};
 
 use super::{Db, DbError};
 
@@ -55,23 +55,23 @@ pub fn expected_version() -> i32 {
 /// # Errors
 /// When Postgres cannot be asked.
 pub async fn schema_version(db: &Db) -> Result<i32, DbError> {
-    let client = db.connection().await?;
-    let there = client
-        .query_one(
-            "SELECT to_regclass('public.refinery_schema_history') IS NOT NULL",
-            &[],
-        )
-        .await?;
-    if !there.get::<_, bool>(0) {
+    let connection = db.connection().await?;
+    // Simple queries: nothing is prepared, so that any pooler lets them through.
+    let text = async |sql: &str| -> Result<Option<String>, DbError> {
+        let answer = connection.simple_query(sql).await?;
+        Ok(answer.into_iter().find_map(|message| match message {
+            SimpleQueryMessage::Row(row) => row.get(0).map(str::to_owned),
+            _ => None,
+        }))
+    };
+    if text("SELECT to_regclass('public.refinery_schema_history')")
+        .await?
+        .is_none()
+    {
         return Ok(0);
     }
-    let row = client
-        .query_one(
-            "SELECT coalesce(max(version), 0)::int FROM refinery_schema_history",
-            &[],
-        )
-        .await?;
-    Ok(row.get(0))
+    let version = text("SELECT coalesce(max(version), 0) FROM refinery_schema_history").await?;
+    Ok(version.and_then(|v| v.parse().ok()).unwrap_or(0))
 }
 
 /// Brings the schema to this release's version; returns how many migrations ran. Any number of processes may call

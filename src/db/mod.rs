@@ -6,6 +6,7 @@ mod migrate;
 mod patience;
 mod pool;
 mod tenant;
+mod tls;
 mod tx;
 
 pub use embedded::{Cluster, EmbeddedError, running_url};

@@ -6,6 +6,7 @@ use deadpool_postgres::{Manager, ManagerConfig, Object, Pool, RecyclingMethod, R
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_postgres::config::TargetSessionAttrs;
 
+use super::tls::tls;
 use super::{DbError, PlatformTx, Tenant, TenantTx};
 
 /// How to reach Postgres.
@@ -42,10 +43,15 @@ impl Db {
     /// # Errors
     /// When the connection string does not parse or the roots of trust cannot be read.
     pub fn new(config: &DbConfig) -> Result<Self, DbError> {
-        let mut pg: tokio_postgres::Config = config
+        // This driver's `require` verifies, which is what others call verify-full.
+        let url = config
             .url
-            .parse()
-            .map_err(|e: tokio_postgres::Error| DbError::Internal(format!("database url: {e}")))?;
+            .replace("sslmode=verify-full", "sslmode=require")
+            .replace("sslmode=verify-ca", "sslmode=require");
+        let mut pg: tokio_postgres::Config = url.parse().map_err(|e: tokio_postgres::Error| {
+            let cause = std::error::Error::source(&e).map_or_else(|| e.to_string(), ToString::to_string);
+            DbError::Internal(format!("database url: {cause}"))
+        })?;
         // After a failover a pool must find the node that writes, and notice a dead one within seconds.
         if pg.get_hosts().len() > 1 {
             pg.target_session_attrs(TargetSessionAttrs::ReadWrite);
@@ -58,9 +64,10 @@ impl Db {
         if pg.get_application_name().is_none() {
             pg.application_name("garrison");
         }
+        let pg_mode = pg.get_ssl_mode();
         let manager = Manager::from_config(
             pg,
-            tls(config)?,
+            tls(config, pg_mode)?,
             ManagerConfig {
                 recycling_method: RecyclingMethod::Fast,
             },
@@ -155,32 +162,4 @@ impl std::ops::DerefMut for ReadConnection {
     fn deref_mut(&mut self) -> &mut Object {
         &mut self.connection
     }
-}
-
-/// TLS as `sslmode` in the connection string asks for it: `require` verifies against the system's roots.
-fn tls(config: &DbConfig) -> Result<tokio_postgres_rustls::MakeRustlsConnect, DbError> {
-    let mut roots = rustls::RootCertStore::empty();
-    match &config.ca_file {
-        Some(path) => {
-            let bad = |e: String| DbError::Internal(format!("database.ca_file {}: {e}", path.display()));
-            let pem = std::fs::read(path).map_err(|e| bad(e.to_string()))?;
-            for cert in rustls::pki_types::pem::PemObject::pem_slice_iter(&pem) {
-                let cert: rustls::pki_types::CertificateDer<'_> = cert.map_err(|e| bad(e.to_string()))?;
-                roots.add(cert).map_err(|e| bad(e.to_string()))?;
-            }
-        }
-        None => {
-            for cert in rustls_native_certs::load_native_certs().certs {
-                // A root that rustls cannot read is one the system's own tools would skip too.
-                let _ = roots.add(cert);
-            }
-        }
-    }
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let client = rustls::ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .map_err(|e| DbError::Internal(e.to_string()))?
-        .with_root_certificates(roots)
-        .with_no_client_auth();
-    Ok(tokio_postgres_rustls::MakeRustlsConnect::new(client))
 }

@@ -73,12 +73,6 @@ fn bombs() -> Vec<(&'static str, Value, &'static [&'static str])> {
             field("glob", json!("*a".repeat(5_000))),
             &["value", "glob", "pattern"],
         ),
-        (
-            "bad CIDR",
-            field("cidr", json!("10.0.0.0/33")),
-            &["value", "cidr", "address"],
-        ),
-        ("`in` without a list", field("in", json!("x")), &["value"]),
         ("200,000 values", field("in", Value::Array(values)), &["value"]),
         ("an object as a value", field("eq", json!({"a": 1})), &["value"]),
         (

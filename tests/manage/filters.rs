@@ -141,6 +141,8 @@ async fn a_condition_that_can_never_match_is_stored_with_a_warning() {
         ("regex", json!(7)),
         ("gt", json!("7")),
         ("cidr", json!("nonsense")),
+        ("cidr", json!("10.0.0.0/33")),
+        ("in", json!("x")),
     ] {
         let made = api.post("/api/filters", &rule(op, "message", op, value)).await;
         let made = made.expect(201);

@@ -26,7 +26,6 @@ const CASES: &[Case] = &[
     ("server: {drain_timeout: 20}", &[], &["server.drain_timeout", "20s"]),
     ("server: {drain_timeout: -1s}", &[], &["server.drain_timeout"]),
     ("server: {max_connections: 0}", &[], &["1 to 1000000"]),
-    ("server: {trusted_proxies: [10/8]}", &[], &["server.trusted_proxies"]),
     ("database: {pool_size: 1}", &[], &["2 to 200"]),
     ("database: {pool_size: 2.5}", &[], &["2 to 200"]),
     ("database: {url: 'mysql://hunter2'}", &[], &["database.url", "postgres://"]),

@@ -92,10 +92,7 @@ pub async fn send(app: &App, caller: &Caller, given: Given) -> Result<Relayed, c
             Ok(response) => response,
             Err(down) => return Ok(Relayed::Down(down)),
         };
-        let stale = matches!(
-            response.status(),
-            StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN
-        );
+        let stale = response.status() == StatusCode::UNAUTHORIZED;
         match machine {
             Some(machine) if stale && !last => {
                 token = renewed(app, machine, given.version, &current).await;

@@ -177,7 +177,7 @@ pub async fn count_login(app: &App, purpose: Purpose) -> Result<bool, DbError> {
     };
     let mut connection = app.db.connection().await?;
     let tx = app.db.platform(&mut connection).await?;
-    tx.query(sql!("platform/lock_upstream_logins"), &[]).await?;
+    tx.query(sql!("platform/claim_upstream_logins"), &[]).await?;
     let used: i64 = match tx.query_opt(sql!("platform/count_upstream_logins"), &[]).await? {
         Some(row) => row.get("logins"),
         None => 0,

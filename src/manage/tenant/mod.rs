@@ -2,4 +2,4 @@
 
 mod queries;
 
-pub use queries::{NewTenant, TenantRow, find, insert, list, remove, set_forward};
+pub use queries::{NewTenant, TenantRow, find, insert, list, remove, renew_key, set_forward};

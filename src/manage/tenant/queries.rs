@@ -101,6 +101,29 @@ pub async fn set_forward(db: &Db, tenant: Tenant, enabled: bool) -> Result<(), D
     tx.commit().await
 }
 
+/// Makes a new enrolment key in place of the one before.
+///
+/// # Errors
+/// As the statements fail.
+pub async fn renew_key(db: &Db, ring: &Keyring, tenant: Tenant) -> Result<String, DbError> {
+    let key = secret::generate(Kind::EnrolmentKey);
+    let hash = ring.token_hash(&key);
+    let mut connection = db.connection().await?;
+    let tx = db.platform(&mut connection).await?;
+    tx.execute(
+        sql!("platform/delete_credentials"),
+        &[&Some(tenant.id()), &3i16, &0i64],
+    )
+    .await?;
+    tx.execute(
+        sql!("platform/upsert_credential"),
+        &[&hash, &3i16, &Some(tenant.id()), &0i64, &None::<Timestamp>],
+    )
+    .await?;
+    tx.commit().await?;
+    Ok(key)
+}
+
 /// Takes a tenant out of service: its credentials open nothing any more. Its rows stay.
 ///
 /// # Errors

@@ -30,7 +30,7 @@ static HASHING: LazyLock<Semaphore> = LazyLock::new(|| Semaphore::new(2));
 static REFUSED: LazyLock<Cache<Vec<u8>, (StatusCode, Bytes)>> = LazyLock::new(|| {
     Cache::builder()
         .max_capacity(10_000)
-        .time_to_live(Duration::from_secs(60))
+        .time_to_live(Duration::from_mins(1))
         .build()
 });
 
@@ -73,12 +73,12 @@ pub(super) async fn login(
         password: request.password.into(),
         scenarios: request.scenarios,
     };
-    let proven = match &known {
+    let accepted = match &known {
         Some(machine) => is_accepted(app, machine, &who).await?,
         None => false,
     };
     let by_ourselves = Ourselves {
-        machine: known.clone().filter(|_| proven),
+        machine: known.clone().filter(|_| accepted),
         scenarios: who.scenarios.clone(),
         agent: agent.clone(),
     };
@@ -87,7 +87,7 @@ pub(super) async fn login(
             .answer(app, "forwarding to CAPI is disabled here")
             .await;
     }
-    if proven && app.capi.is_away() {
+    if accepted && app.capi.is_away() {
         return by_ourselves.answer(app, "CAPI cannot be asked right now").await;
     }
     let refusal = app
@@ -96,13 +96,17 @@ pub(super) async fn login(
     if let Some((status, body)) = REFUSED.get(&refusal).await {
         return Ok(with_message(status, body));
     }
-    let purpose = if proven { Purpose::Known } else { Purpose::Stranger };
+    let purpose = if accepted {
+        Purpose::Known
+    } else {
+        Purpose::Stranger
+    };
     if !upstream::count_login(app, purpose).await? {
         return by_ourselves
             .answer(app, "the login budget at CAPI is used up")
             .await;
     }
-    let within = if proven { WITH_ANSWER } else { WITHOUT_ANSWER };
+    let within = if accepted { WITH_ANSWER } else { WITHOUT_ANSWER };
     match app.capi.login(version, &who, agent.as_deref(), within).await {
         Ok(Login::Accepted(token, answer)) => {
             remember(app, known, &headers, &who, &token, agent.as_deref()).await?;
@@ -195,10 +199,10 @@ fn is_local(host: &str, headers: &HeaderMap) -> bool {
 
 /// Whether these are the credentials that CAPI accepted last for this machine.
 async fn is_accepted(app: &App, machine: &Machine, who: &Credentials) -> Result<bool, EngineError> {
-    let accepted = upstream::password(app, machine.tenant, machine.id)
+    let last = upstream::password(app, machine.tenant, machine.id)
         .await
         .map_err(no_token)?;
-    Ok(accepted.is_some_and(|p| {
+    Ok(last.is_some_and(|p| {
         same_secret(
             p.expose_secret().as_bytes(),
             who.password.expose_secret().as_bytes(),

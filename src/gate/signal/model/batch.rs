@@ -31,13 +31,17 @@ pub struct Item<'a> {
 /// # Errors
 /// When it is no JSON array or holds too many items.
 pub fn split(body: &[u8]) -> Result<Vec<Item<'_>>, BatchError> {
+    let mut too_many = false;
     let mut reader = serde_json::Deserializer::from_slice(body);
     let raw = reader
-        .deserialize_seq(Items)
+        .deserialize_seq(Items {
+            too_many: &mut too_many,
+        })
         .and_then(|items| reader.end().map(|()| items));
-    let raw = raw
-        .map_err(|e| BatchError::Unreadable(e.to_string()))?
-        .ok_or(BatchError::TooMany)?;
+    if too_many {
+        return Err(BatchError::TooMany);
+    }
+    let raw = raw.map_err(|e| BatchError::Unreadable(e.to_string()))?;
     let start = body.as_ptr() as usize;
     Ok(raw
         .into_iter()
@@ -48,11 +52,12 @@ pub fn split(body: &[u8]) -> Result<Vec<Item<'_>>, BatchError> {
         .collect())
 }
 
-struct Items;
+struct Items<'a> {
+    too_many: &'a mut bool,
+}
 
-impl<'de> Visitor<'de> for Items {
-    /// None stands for too many.
-    type Value = Option<Vec<&'de str>>;
+impl<'de> Visitor<'de> for Items<'_> {
+    type Value = Vec<&'de str>;
 
     fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("an array")
@@ -61,11 +66,14 @@ impl<'de> Visitor<'de> for Items {
     fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
         let mut items = Vec::new();
         while let Some(raw) = seq.next_element::<&'de RawValue>()? {
-            if items.len() < ITEM_LIMIT + 1 {
-                items.push(raw.get());
+            if items.len() == ITEM_LIMIT {
+                // What follows is not even looked at.
+                *self.too_many = true;
+                return Err(serde::de::Error::custom("too many items"));
             }
+            items.push(raw.get());
         }
-        Ok((items.len() <= ITEM_LIMIT).then_some(items))
+        Ok(items)
     }
 }
 

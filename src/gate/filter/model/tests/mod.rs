@@ -61,3 +61,10 @@ fn check(op: &str, rows: &[(&str, Value, bool)]) {
         assert_eq!(verdict(&expression), *expected, "{expression}");
     }
 }
+
+/// The time this thread has had on a core: what else the machine does, does not count.
+fn spent() -> std::time::Duration {
+    nix::time::clock_gettime(nix::time::ClockId::CLOCK_THREAD_CPUTIME_ID)
+        .unwrap()
+        .into()
+}
