@@ -82,11 +82,11 @@ impl Installation {
         let connection = self.db.connection().await?;
         // A session lock on this one connection, which goes with the connection if we die.
         connection
-            .execute("SELECT pg_advisory_lock($1)", &[&FIRST_START_LOCK])
+            .execute(sql!("platform/claim_first_start"), &[&FIRST_START_LOCK])
             .await?;
         let made = self.first_start_alone(import).await;
         connection
-            .execute("SELECT pg_advisory_unlock($1)", &[&FIRST_START_LOCK])
+            .execute(sql!("platform/release_first_start"), &[&FIRST_START_LOCK])
             .await?;
         made
     }

@@ -11,7 +11,7 @@ use anyhow::Context as _;
 use rand::RngExt as _;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing_subscriber::EnvFilter;
@@ -147,6 +147,7 @@ fn gate(installation: &Installation) -> anyhow::Result<Gate> {
     Ok(Gate {
         app,
         rules: filter::Rules::default(),
+        storing: Arc::new(Semaphore::new((config.database.pool_size / 2).max(1))),
     })
 }
 

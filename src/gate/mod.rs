@@ -8,8 +8,11 @@ pub mod signal;
 pub mod stream;
 pub mod upstream;
 
+use std::sync::Arc;
+
 use axum::extract::FromRef;
 use axum::http::request::Parts;
+use tokio::sync::Semaphore;
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::app::App;
@@ -22,6 +25,9 @@ pub struct Gate {
     pub app: App,
     /// Compiled filter rules.
     pub rules: filter::Rules,
+    /// Batches that are stored at a time: half of the pool. More only wait for one another inside Postgres, and a crowd
+    /// of engines would open every connection at once and leave none for finding out who they are.
+    pub storing: Arc<Semaphore>,
 }
 
 impl FromRef<Gate> for Auth {

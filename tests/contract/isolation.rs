@@ -42,7 +42,8 @@ fn every_statement_of_a_tenant_is_called() {
         .collect();
     assert!(left.is_empty(), "add calls to mutant.rs: {left:?}");
     for (name, _) in READS {
-        let sql = without_comments(&all[name]);
+        // A row may be locked by who only reads it.
+        let sql = without_comments(&all[name]).replace("FOR UPDATE", "");
         assert!(
             !["INSERT INTO", "UPDATE", "DELETE"]
                 .iter()

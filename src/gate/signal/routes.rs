@@ -209,7 +209,13 @@ async fn store(
     batch: &Batch,
     left: Duration,
 ) -> Result<Receipt, EngineError> {
-    let stored = patiently(left, || queries::insert(&gate.app.db, machine, batch)).await;
+    let begun = Instant::now();
+    let turn = tokio::time::timeout(left, gate.storing.acquire()).await;
+    let left = left.saturating_sub(begun.elapsed());
+    let stored = match turn {
+        Ok(_turn) => patiently(left, || queries::insert(&gate.app.db, machine, batch)).await,
+        Err(_) => Err(DbError::Unavailable("too many batches at once".to_owned())),
+    };
     stored.map_err(|e| {
         metrics::counter!("garrison_batches_failed_total").increment(1);
         e.into()
