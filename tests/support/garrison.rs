@@ -171,6 +171,8 @@ impl Server {
             if ended.is_some() || start.elapsed() > limit {
                 let _ = child.kill();
                 let _ = child.wait();
+                // Its last words may still be on their way to the thread that reads them.
+                tokio::time::sleep(Duration::from_millis(300)).await;
                 return Err(format!(
                     "garrison {args:?} does not serve ({ended:?}):\n{}",
                     tail(&log)
