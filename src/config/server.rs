@@ -123,7 +123,7 @@ impl Server {
 }
 
 /// An address or a network; the host part of a network is dropped.
-fn network(text: &str) -> Option<IpCidr> {
+pub(super) fn network(text: &str) -> Option<IpCidr> {
     if let Ok(address) = text.parse::<IpAddr>() {
         return Some(IpCidr::new_host(address));
     }
