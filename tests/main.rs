@@ -10,6 +10,7 @@
 
 mod contract;
 mod drill;
+mod fleet;
 mod gate;
 mod manage;
 mod support;

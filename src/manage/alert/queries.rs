@@ -59,9 +59,9 @@ pub async fn list(
         )
         .await?;
     let bodies = if page.raw {
-        bodies(&tx, &rows).await?
+        Some(bodies(&tx, &rows).await?)
     } else {
-        HashMap::new()
+        None
     };
     tx.commit().await?;
     drop(connection);
@@ -69,7 +69,7 @@ pub async fn list(
         at: row.get::<_, Timestamp>("received_at").as_microsecond(),
         id: row.get("id"),
     });
-    Ok((rows.iter().map(|row| view(row, &bodies)).collect(), last))
+    Ok((rows.iter().map(|row| view(row, bodies.as_ref())).collect(), last))
 }
 
 /// One alert.
@@ -80,7 +80,7 @@ pub async fn get(db: &Db, tenant: Tenant, id: i64) -> Result<Option<AlertView>, 
     let rows = tx.query(sql!("alert/get"), &[&tenant.id(), &id]).await?;
     let bodies = bodies(&tx, &rows).await?;
     tx.commit().await?;
-    Ok(rows.first().map(|row| view(row, &bodies)))
+    Ok(rows.first().map(|row| view(row, Some(&bodies))))
 }
 
 /// The bodies that these alerts point into, unpacked.
@@ -106,13 +106,17 @@ async fn bodies(tx: &TenantTx<'_>, rows: &[Row]) -> Result<HashMap<Uuid, Vec<u8>
 }
 
 fn raw(row: &Row, bodies: &HashMap<Uuid, Vec<u8>>) -> Option<String> {
+    // Rows of our own say it themselves.
+    if let Some(own) = row.get("raw_json") {
+        return Some(own);
+    }
     let body = bodies.get(&row.get::<_, Option<Uuid>>("batch_id")?)?;
     let from = usize::try_from(row.get::<_, Option<i32>>("raw_offset")?).ok()?;
     let length = usize::try_from(row.get::<_, Option<i32>>("raw_length")?).ok()?;
     Some(String::from_utf8_lossy(body.get(from..from.checked_add(length)?)?).into_owned())
 }
 
-fn view(row: &Row, bodies: &HashMap<Uuid, Vec<u8>>) -> AlertView {
+fn view(row: &Row, bodies: Option<&HashMap<Uuid, Vec<u8>>>) -> AlertView {
     let forwarded_at: Option<Timestamp> = row.get("forwarded_at");
     AlertView {
         id: row.get("id"),
@@ -155,6 +159,6 @@ fn view(row: &Row, bodies: &HashMap<Uuid, Vec<u8>>) -> AlertView {
         forwarded_at: forwarded_at.map(rfc3339_millis),
         local_audit: row.get("local_audit"),
         actor: row.get("actor"),
-        raw_json: raw(row, bodies),
+        raw_json: bodies.and_then(|bodies| raw(row, bodies)),
     }
 }
