@@ -43,5 +43,6 @@ SELECT wall_off('outbox'), wall_off('lane');
 GRANT SELECT, INSERT, DELETE ON outbox TO garrison_service;
 GRANT SELECT, INSERT, UPDATE ON lane TO garrison_service;
 GRANT SELECT (tenant_id, topic, subject_id, xid, created_at) ON outbox TO garrison_platform;
+GRANT UPDATE (xid) ON outbox TO garrison_platform;
 GRANT SELECT, UPDATE ON lane TO garrison_platform;
 GRANT SELECT, UPDATE ON dispatch TO garrison_platform;

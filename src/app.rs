@@ -22,13 +22,24 @@ pub struct Settings {
     /// Logins CAPI may see in 50 minutes; none for no limit.
     pub login_budget: Option<u32>,
     /// Whether a login that CAPI accepted lands in a tenant by itself.
-    pub auto_enrolment: bool,
+    pub auto_enrolment: AutoEnrolment,
     /// The tenant it then lands in.
     pub auto_tenant: String,
     /// From the Host name a machine called to its tenant's name.
     pub tenant_hosts: BTreeMap<String, String>,
     /// Addresses that Garrison itself has, as far as it knows: nobody bans them.
     pub own_addresses: Vec<Block>,
+}
+
+/// Which logins land in a tenant by themselves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AutoEnrolment {
+    /// None.
+    Off,
+    /// Those that come from this very machine, which is as far as listening on loopback alone reaches.
+    Local,
+    /// All that CAPI accepted: the operator said so.
+    On,
 }
 
 /// The shared state.

@@ -8,7 +8,9 @@
     clippy::disallowed_methods
 )]
 
+mod cmd;
 mod contract;
+mod db;
 mod drill;
 mod fleet;
 mod gate;

@@ -1,1 +1,1 @@
-SELECT count(*) AS rules FROM filter_rule WHERE tenant_id = $1
+SELECT count(*) AS rules, coalesce(sum(length(expression::text)), 0)::bigint AS size FROM filter_rule WHERE tenant_id = $1

@@ -5,7 +5,7 @@ WITH busy AS (
 ranked AS (
   SELECT l.tenant_id, l.topic, l.subject_id,
          coalesce(b.n, 0) + row_number() OVER (PARTITION BY l.tenant_id ORDER BY l.next_try_at) AS place
-  FROM lane l LEFT JOIN busy b USING (tenant_id)
+  FROM lane l JOIN tenant n ON n.id = l.tenant_id AND n.removed_at IS NULL LEFT JOIN busy b USING (tenant_id)
   WHERE l.wake_xid > l.read_xid AND l.next_try_at <= now() AND l.lease_until <= now()),
 due AS MATERIALIZED (
   SELECT l.tenant_id, l.topic, l.subject_id FROM lane l JOIN ranked r USING (tenant_id, topic, subject_id)

@@ -72,25 +72,16 @@ impl Installation {
     /// Makes tenant `default`, its rules and its first token, unless they were made before.
     pub async fn first_start(&self) -> anyhow::Result<Option<FirstStart>> {
         let import = first_rules(&self.config)?;
-        let configured = import.is_some();
-        let fill = async |tx: &db::TenantTx<'_>| {
-            if configured {
-                Ok(())
-            } else {
-                filter::insert_defaults(tx).await
-            }
+        let fill = async |tx: &db::TenantTx<'_>| match &import {
+            None => filter::insert_defaults(tx).await,
+            Some(import) => filter::import_into(tx, import).await.map(drop),
         };
-        let made = if tenant::list(&self.db).await?.is_empty() {
-            tenant::insert(&self.db, &self.ring, "default", true, fill).await?
-        } else {
-            None
-        };
+        if tenant::list(&self.db).await?.is_empty() {
+            tenant::insert(&self.db, &self.ring, "default", true, fill).await?;
+        }
         let Some(default) = tenant::find(&self.db, "default").await? else {
             return Ok(None);
         };
-        if let (Some(_), Some(import)) = (&made, import) {
-            filter::import(&self.db, default, import).await?;
-        }
         if token::count(&self.db, default).await? > 0 {
             return Ok(None);
         }
@@ -146,9 +137,12 @@ async fn keyring(db: &Db, config: &Config, private: bool) -> anyhow::Result<Keyr
     } else if private {
         let path = config.data_dir.join("secret.key");
         if !path.exists() {
-            write_secret(&path, &format!("{}\n", secret::random_text(64)))?;
+            make_secret(&path, &format!("{}\n", secret::random_text(64)))?;
         }
         let text = std::fs::read_to_string(&path).with_context(|| path.display().to_string())?;
+        if text.trim().len() < 32 {
+            bail!("{} holds no key: restore it from a backup", path.display());
+        }
         Keyring::new(text.trim().as_bytes())
     } else {
         tracing::warn!(
@@ -231,10 +225,28 @@ fn make_data_dir(dir: &Path) -> anyhow::Result<()> {
         .with_context(|| format!("data directory {}", dir.display()))
 }
 
-/// Writes a file that only its owner reads, whole or not at all.
+/// Writes a file that only its owner reads, whole or not at all, in place of what was there.
 fn write_secret(path: &Path, text: &str) -> anyhow::Result<()> {
+    let new = written_beside(path, text)?;
+    std::fs::rename(&new, path).with_context(|| path.display().to_string())
+}
+
+/// As [`write_secret`], but what another process put there this instant stays.
+fn make_secret(path: &Path, text: &str) -> anyhow::Result<()> {
+    let new = written_beside(path, text)?;
+    let made = std::fs::hard_link(&new, path);
+    std::fs::remove_file(&new)?;
+    match made {
+        Err(e) if e.kind() != std::io::ErrorKind::AlreadyExists => {
+            Err(e).with_context(|| path.display().to_string())
+        }
+        _ => Ok(()),
+    }
+}
+
+fn written_beside(path: &Path, text: &str) -> anyhow::Result<std::path::PathBuf> {
     use std::io::Write as _;
-    let new = path.with_extension("new");
+    let new = path.with_extension(format!("new-{}", std::process::id()));
     let _ = std::fs::remove_file(&new);
     let mut file = std::fs::OpenOptions::new()
         .write(true)
@@ -244,5 +256,5 @@ fn write_secret(path: &Path, text: &str) -> anyhow::Result<()> {
         .with_context(|| new.display().to_string())?;
     file.write_all(text.as_bytes())?;
     file.sync_all()?;
-    std::fs::rename(&new, path).with_context(|| path.display().to_string())
+    Ok(new)
 }

@@ -56,7 +56,7 @@ async fn act(
     match (command, read) {
         (Command::Import { tenant, .. }, Some(rules)) => {
             let names: Vec<_> = rules.rules.iter().map(|r| r.name.clone()).collect();
-            let new = import(db, find(db, &tenant).await?, rules).await?;
+            let new = import(db, find(db, &tenant).await?, &rules).await?;
             let value = json!({ "imported": names.len(), "new": new, "rules": names });
             output.print(&value, || {
                 format!(

@@ -17,9 +17,9 @@ use tracing_subscriber::EnvFilter;
 
 use super::context::{FirstStart, Installation, set_fact};
 use crate::api::{self, Scrape};
-use crate::app::{App, Settings};
+use crate::app::{App, AutoEnrolment, Settings};
 use crate::config::{Config, LogFormat};
-use crate::db::{Db, sql};
+use crate::db::{Db, DbError, sql};
 use crate::gate::forward::Forward;
 use crate::gate::{Gate, filter};
 use crate::http::{Auth, edge, layers};
@@ -51,7 +51,7 @@ pub async fn run(config: Config, args: Args) -> anyhow::Result<()> {
 pub async fn work_only(config: Config) -> anyhow::Result<()> {
     start_logging(&config);
     let installation = Installation::open(config).await?;
-    let gate = gate(&installation, false, None)?;
+    let gate = gate(&installation, None)?;
     let stop = CancellationToken::new();
     let tasks = TaskTracker::new();
     start_work(&gate, &tasks, &stop);
@@ -73,7 +73,7 @@ async fn serve(installation: &Installation, args: Args) -> anyhow::Result<()> {
     let address = listener.local_addr()?;
     let url = config.server.base_url(address);
     set_fact(&installation.db, "served_url", &url).await?;
-    let gate = gate(installation, config.auto_enrolment(), Some(address))?;
+    let gate = gate(installation, Some(address))?;
     let app = gate.app.clone();
     let limits = edge::Limits {
         connections: config.server.max_connections,
@@ -117,12 +117,13 @@ async fn wait_for_end(installation: &Installation) -> anyhow::Result<()> {
     }
 }
 
-fn gate(
-    installation: &Installation,
-    auto_enrolment: bool,
-    listens: Option<SocketAddr>,
-) -> anyhow::Result<Gate> {
+fn gate(installation: &Installation, listens: Option<SocketAddr>) -> anyhow::Result<Gate> {
     let config = &installation.config;
+    let auto_enrolment = match config.enrolment.auto {
+        Some(true) => AutoEnrolment::On,
+        None if config.auto_enrolment() => AutoEnrolment::Local,
+        _ => AutoEnrolment::Off,
+    };
     let capi = Capi::new(config.capi.url.parse().context("capi.url")?, config.capi.timeout)?;
     let settings = Settings {
         forward_enabled: config.capi.forward_enabled,
@@ -176,10 +177,14 @@ fn start_work(gate: &Gate, tasks: &TaskTracker, stop: &CancellationToken) {
 /// Partitions ahead and what has expired, now and every hour; which replica does it does not matter.
 async fn upkeep(db: Db, stop: CancellationToken) {
     loop {
-        if let Err(e) = keep_up(&db).await {
-            tracing::warn!(cause = %e, "upkeep failed and is tried again");
-        }
-        let pause = UPKEEP.mul_f64(rand::rng().random_range(0.8..1.0));
+        let again = match keep_up(&db).await {
+            Ok(()) => UPKEEP,
+            Err(e) => {
+                tracing::warn!(cause = %e, "upkeep failed and is tried again in a minute");
+                Duration::from_mins(1)
+            }
+        };
+        let pause = again.mul_f64(rand::rng().random_range(0.8..1.0));
         tokio::select! {
             () = tokio::time::sleep(pause) => {}
             () = stop.cancelled() => return,
@@ -187,7 +192,8 @@ async fn upkeep(db: Db, stop: CancellationToken) {
     }
 }
 
-async fn keep_up(db: &Db) -> Result<(), crate::db::DbError> {
+async fn keep_up(db: &Db) -> Result<(), DbError> {
+    let expired = delete_expired(db).await;
     let mut connection = db.connection().await?;
     // As the owner of the tables: no narrowing.
     let owned = connection.transaction().await?;
@@ -200,6 +206,11 @@ async fn keep_up(db: &Db) -> Result<(), crate::db::DbError> {
     if made > 0 {
         tracing::info!(made, "partitions made ahead");
     }
+    expired
+}
+
+async fn delete_expired(db: &Db) -> Result<(), DbError> {
+    let mut connection = db.connection().await?;
     let tx = db.platform(&mut connection).await?;
     tx.execute(sql!("platform/delete_expired"), &[]).await?;
     tx.commit().await

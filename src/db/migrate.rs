@@ -93,7 +93,7 @@ pub async fn migrate(db: &Db) -> Result<usize, MigrateError> {
     client
         .execute("SELECT pg_advisory_lock($1)", &[&MIGRATION_LOCK])
         .await?;
-    let result = run(client).await;
+    let result = run(client, version).await;
     let unlocked = client
         .execute("SELECT pg_advisory_unlock($1)", &[&MIGRATION_LOCK])
         .await;
@@ -102,8 +102,8 @@ pub async fn migrate(db: &Db) -> Result<usize, MigrateError> {
     Ok(applied)
 }
 
-async fn run(client: &mut Client) -> Result<usize, MigrateError> {
-    make_roles(client).await?;
+async fn run(client: &mut Client, version: i32) -> Result<usize, MigrateError> {
+    make_roles(client, version).await?;
     let mut tries = 0;
     loop {
         // A forgotten transaction must not make every request queue behind our lock.
@@ -116,7 +116,7 @@ async fn run(client: &mut Client) -> Result<usize, MigrateError> {
         client.batch_execute("RESET lock_timeout").await?;
         match report {
             Ok(report) => return Ok(report.applied_migrations().len()),
-            Err(e) if tries < 30 && e.to_string().contains("lock timeout") => {
+            Err(e) if tries < 30 && lock_timed_out(&e) => {
                 tries += 1;
                 tokio::time::sleep(Duration::from_millis(200 + 50 * tries)).await;
             }
@@ -125,8 +125,20 @@ async fn run(client: &mut Client) -> Result<usize, MigrateError> {
     }
 }
 
+/// The driver's own error is below refinery's, which only says "db error".
+fn lock_timed_out(error: &refinery::Error) -> bool {
+    let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
+    while let Some(e) = cause {
+        if let Some(e) = e.downcast_ref::<tokio_postgres::Error>() {
+            return e.code() == Some(&SqlState::LOCK_NOT_AVAILABLE);
+        }
+        cause = e.source();
+    }
+    false
+}
+
 /// Roles belong to the cluster, so another database of it may have made them, even this instant.
-async fn make_roles(client: &Client) -> Result<(), MigrateError> {
+async fn make_roles(client: &Client, version: i32) -> Result<(), MigrateError> {
     let user: String = client.query_one("SELECT current_user::text", &[]).await?.get(0);
     for role in ["garrison_service", "garrison_platform"] {
         let known = client
@@ -145,8 +157,10 @@ async fn make_roles(client: &Client) -> Result<(), MigrateError> {
                 },
             }
         }
+        // From 16 on, who makes a role is a member that may hand it out but not take it on.
+        let privilege = if version >= 160_000 { "SET" } else { "MEMBER" };
         let member = client
-            .query_one("SELECT pg_has_role(current_user, $1, 'MEMBER')", &[&role])
+            .query_one("SELECT pg_has_role(current_user, $1, $2)", &[&role, &privilege])
             .await?
             .get::<_, bool>(0);
         if !member {
@@ -158,7 +172,10 @@ async fn make_roles(client: &Client) -> Result<(), MigrateError> {
                 Err(e) if e.code() == Some(&SqlState::INSUFFICIENT_PRIVILEGE) => {
                     return Err(MigrateError::Roles(user));
                 }
-                Err(e) if e.to_string().contains("concurrently") => {}
+                // The catalog row of a grant that another process makes this instant; it has no SQLSTATE of its own.
+                Err(e)
+                    if e.as_db_error()
+                        .is_some_and(|db| db.message().contains("concurrently")) => {}
                 Err(e) => return Err(e.into()),
             }
         }

@@ -12,7 +12,7 @@ pub use embedded::{Cluster, EmbeddedError, running_url};
 pub use error::DbError;
 pub use migrate::{MigrateError, expected_version, migrate, schema_version};
 pub use patience::patiently;
-pub use pool::{Db, DbConfig};
+pub use pool::{Db, DbConfig, ReadConnection};
 pub use tenant::Tenant;
 pub use tx::{PlatformTx, TenantTx};
 

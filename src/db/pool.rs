@@ -3,6 +3,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use deadpool_postgres::{Manager, ManagerConfig, Object, Pool, RecyclingMethod, Runtime, Timeouts};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_postgres::config::TargetSessionAttrs;
 
 use super::{DbError, PlatformTx, Tenant, TenantTx};
@@ -24,6 +25,8 @@ pub struct DbConfig {
 #[derive(Clone)]
 pub struct Db {
     pool: Pool,
+    /// Half of the pool: what people look at must not keep engines from storing.
+    reads: Arc<Semaphore>,
     statement_cache: bool,
 }
 
@@ -74,6 +77,7 @@ impl Db {
             .map_err(|e| DbError::Internal(e.to_string()))?;
         Ok(Self {
             pool,
+            reads: Arc::new(Semaphore::new((config.pool_size / 2).max(1))),
             statement_cache: config.statement_cache,
         })
     }
@@ -84,6 +88,20 @@ impl Db {
     /// When none is free within two seconds or Postgres cannot be reached.
     pub async fn connection(&self) -> Result<Object, DbError> {
         Ok(self.pool.get().await?)
+    }
+
+    /// A connection for what may take long and nobody loses anything by: lists, replays. At most half of the pool.
+    ///
+    /// # Errors
+    /// When none is free within two seconds or Postgres cannot be reached.
+    pub async fn read_connection(&self) -> Result<ReadConnection, DbError> {
+        let turn = tokio::time::timeout(Duration::from_secs(2), self.reads.clone().acquire_owned()).await;
+        let turn = turn.ok().and_then(Result::ok);
+        let turn = turn.ok_or_else(|| DbError::Unavailable("too many readers".to_owned()))?;
+        Ok(ReadConnection {
+            connection: self.connection().await?,
+            _turn: turn,
+        })
     }
 
     /// Opens a transaction that sees one tenant's rows. Committed by [`TenantTx::commit`], otherwise rolled back.
@@ -116,6 +134,26 @@ impl Db {
     /// Closes the pool: no connection is handed out afterwards.
     pub fn close(&self) {
         self.pool.close();
+    }
+}
+
+/// A connection and the reader's turn that goes with it.
+pub struct ReadConnection {
+    connection: Object,
+    _turn: OwnedSemaphorePermit,
+}
+
+impl std::ops::Deref for ReadConnection {
+    type Target = Object;
+
+    fn deref(&self) -> &Object {
+        &self.connection
+    }
+}
+
+impl std::ops::DerefMut for ReadConnection {
+    fn deref_mut(&mut self) -> &mut Object {
+        &mut self.connection
     }
 }
 

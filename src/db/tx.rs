@@ -145,6 +145,17 @@ impl<'c> TenantTx<'c> {
         Ok(rows)
     }
 
+    /// Goes on in another tenant's rows, for what moves from one to the other: there once, whatever fails.
+    ///
+    /// # Errors
+    /// When the connection fails.
+    pub async fn into_tenant(self, tenant: Tenant) -> Result<Self, DbError> {
+        let inner = self.inner;
+        inner.tx.batch_execute(&tenant_role(tenant)).await?;
+        inner.is_narrow.store(true, Ordering::Relaxed);
+        Ok(Self { inner, tenant })
+    }
+
     /// Makes everything durable.
     ///
     /// # Errors
@@ -154,13 +165,23 @@ impl<'c> TenantTx<'c> {
     }
 }
 
-const PLATFORM_ROLE: &str = "SET LOCAL ROLE garrison_platform; SET LOCAL statement_timeout = '10s'";
+/// A statement that takes too long, a lock that does not come, and a replica that freezes in the middle: the last
+/// would hold back every reader of the logs on this server.
+macro_rules! limits {
+    () => {
+        "SET LOCAL statement_timeout = '10s'; SET LOCAL lock_timeout = '4s'; \
+         SET LOCAL idle_in_transaction_session_timeout = '15s'"
+    };
+}
+
+const PLATFORM_ROLE: &str = concat!("SET LOCAL ROLE garrison_platform; ", limits!());
 
 fn tenant_role(tenant: Tenant) -> String {
     // A number formatted by us: nothing to inject. SET LOCAL ends with the transaction whatever happens.
     format!(
-        "SET LOCAL ROLE garrison_service; SET LOCAL app.tenant = '{}'; SET LOCAL statement_timeout = '10s'",
-        tenant.id()
+        "SET LOCAL ROLE garrison_service; SET LOCAL app.tenant = '{}'; {}",
+        tenant.id(),
+        limits!()
     )
 }
 

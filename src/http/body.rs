@@ -1,4 +1,5 @@
 use std::io::Read as _;
+use std::time::Duration;
 
 use axum::Json;
 use axum::extract::rejection::{JsonRejection, QueryRejection};
@@ -26,6 +27,9 @@ pub enum ReadError {
     /// The sender went away or broke the transfer.
     #[error("the body ended early")]
     Broken,
+    /// It came too slowly.
+    #[error("the body did not arrive in time")]
+    Slow,
 }
 
 impl ReadError {
@@ -36,6 +40,7 @@ impl ReadError {
             Self::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
             Self::Encoding(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::Gzip | Self::Broken => StatusCode::BAD_REQUEST,
+            Self::Slow => StatusCode::REQUEST_TIMEOUT,
         }
     }
 }
@@ -63,7 +68,10 @@ pub async fn read_limited(
     let encoding = headers
         .get(header::CONTENT_ENCODING)
         .map(|v| v.as_bytes().to_ascii_lowercase());
-    let raw = Limited::new(body, wire).collect().await.map_err(|e| {
+    // A small body of an engine comes in one piece; who dribbles it holds a place that others need.
+    let time = Duration::from_secs(5) + Duration::from_secs((wire >> 20) as u64);
+    let whole = tokio::time::timeout(time, Limited::new(body, wire).collect()).await;
+    let raw = whole.map_err(|_| ReadError::Slow)?.map_err(|e| {
         if e.downcast_ref::<LengthLimitError>().is_some() {
             ReadError::TooLarge(wire)
         } else {

@@ -172,7 +172,8 @@ pub async fn backlog(db: &Db) -> Result<Backlog, DbError> {
 /// # Errors
 /// As the statement fails.
 pub async fn reset_cursors(db: &Db) -> Result<(), DbError> {
-    let connection = db.connection().await?;
-    connection.execute(sql!("lane/reset"), &[]).await?;
-    Ok(())
+    let mut connection = db.connection().await?;
+    let tx = db.platform(&mut connection).await?;
+    tx.execute(sql!("lane/reset"), &[]).await?;
+    tx.commit().await
 }

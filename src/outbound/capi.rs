@@ -1,6 +1,8 @@
 //! CrowdSec's Central API, as its clients speak to it (crowdsec-protocol.md 1).
 
-use std::time::Duration;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use reqwest::header::{
@@ -12,6 +14,11 @@ use serde::{Deserialize, Serialize};
 
 /// The largest answer that is read whole; only the decisions stream is larger, and that is not read whole.
 const ANSWER_LIMIT: usize = 1 << 20;
+
+/// How long an unanswered request is taken as a sign for the next ones.
+const AWAY: Duration = Duration::from_secs(5);
+/// Longest wait for a login or a registration: two of them fit into the turn of one replica.
+const LOGIN: Duration = Duration::from_secs(15);
 
 /// CAPI did not answer usefully: it cannot be reached, is too slow, too busy or broken. Trying later makes sense.
 #[derive(Debug, thiserror::Error)]
@@ -110,6 +117,9 @@ pub struct Capi {
     client: reqwest::Client,
     base: Url,
     timeout: Duration,
+    /// Milliseconds since the start of this process until which CAPI is taken to be away.
+    away_until: Arc<AtomicU64>,
+    started: Instant,
 }
 
 impl Capi {
@@ -129,7 +139,29 @@ impl Capi {
             client,
             base,
             timeout,
+            away_until: Arc::new(AtomicU64::new(0)),
+            started: Instant::now(),
         })
+    }
+
+    /// Whether CAPI did not answer a moment ago: who has another answer at hand need not wait to find out again.
+    #[must_use]
+    pub fn is_away(&self) -> bool {
+        self.elapsed() < self.away_until.load(Ordering::Relaxed)
+    }
+
+    fn elapsed(&self) -> u64 {
+        u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+
+    /// Remembers for some seconds that there was no answer, or forgets it.
+    fn note(&self, answered: bool) {
+        let until = if answered {
+            0
+        } else {
+            self.elapsed() + AWAY.as_secs() * 1000
+        };
+        self.away_until.store(until, Ordering::Relaxed);
     }
 
     /// Whether this is the public CAPI, which bans an address for more than 20 logins in 50 minutes.
@@ -140,7 +172,7 @@ impl Capi {
             .is_some_and(|host| host == "crowdsec.net" || host.ends_with(".crowdsec.net"))
     }
 
-    /// Logs a machine in.
+    /// Logs a machine in, waiting no longer than `within` and [`LOGIN`].
     ///
     /// # Errors
     /// [`Down`] when CAPI did not decide.
@@ -149,6 +181,7 @@ impl Capi {
         version: u8,
         who: &Credentials,
         user_agent: Option<&str>,
+        within: Duration,
     ) -> Result<Login, Down> {
         let body = LoginRequest {
             machine_id: &who.login,
@@ -162,6 +195,7 @@ impl Capi {
                 None,
                 user_agent,
                 body.into(),
+                within.min(LOGIN),
             )
             .await?;
         match answer.status {
@@ -201,7 +235,13 @@ impl Capi {
         };
         let body = serde_json::to_vec(&body).map_err(|e| Down::new(e.to_string()))?;
         let answer = self
-            .post(&format!("v{version}/watchers"), None, user_agent, body.into())
+            .post(
+                &format!("v{version}/watchers"),
+                None,
+                user_agent,
+                body.into(),
+                LOGIN,
+            )
             .await?;
         if answer.status == StatusCode::TOO_MANY_REQUESTS || answer.status == StatusCode::SERVICE_UNAVAILABLE
         {
@@ -221,8 +261,14 @@ impl Capi {
         user_agent: Option<&str>,
         body: Bytes,
     ) -> Result<Answer, Down> {
-        self.post(&format!("v{version}/signals"), Some(token), user_agent, body)
-            .await
+        self.post(
+            &format!("v{version}/signals"),
+            Some(token),
+            user_agent,
+            body,
+            self.timeout,
+        )
+        .await
     }
 
     async fn post(
@@ -231,6 +277,7 @@ impl Capi {
         token: Option<&SecretString>,
         user_agent: Option<&str>,
         body: Bytes,
+        within: Duration,
     ) -> Result<Answer, Down> {
         let mut headers = HeaderMap::new();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
@@ -240,7 +287,7 @@ impl Capi {
         if let Some(token) = token {
             headers.insert(AUTHORIZATION, authorization(token)?);
         }
-        self.whole(Method::POST, path, None, headers, body).await
+        self.whole(Method::POST, path, None, headers, body, within).await
     }
 
     /// Sends a request and reads the answer whole.
@@ -254,9 +301,10 @@ impl Capi {
         query: Option<&str>,
         headers: HeaderMap,
         body: Bytes,
+        within: Duration,
     ) -> Result<Answer, Down> {
         let exchange = async {
-            let mut response = self.open(method, path, query, headers, body).await?;
+            let mut response = self.open(method, path, query, headers, body, within).await?;
             let mut whole = Vec::new();
             while let Some(chunk) = response.chunk().await? {
                 if whole.len() + chunk.len() > ANSWER_LIMIT {
@@ -270,7 +318,7 @@ impl Capi {
                 body: whole.into(),
             })
         };
-        tokio::time::timeout(self.timeout, exchange)
+        tokio::time::timeout(within.min(self.timeout), exchange)
             .await
             .map_err(|_| Down::new("no answer in time"))?
     }
@@ -286,11 +334,13 @@ impl Capi {
         query: Option<&str>,
         headers: HeaderMap,
         body: Bytes,
+        within: Duration,
     ) -> Result<Response, Down> {
         let mut url = self.base.join(path).map_err(|e| Down::new(e.to_string()))?;
         url.set_query(query);
         let request = self.client.request(method, url).headers(headers).body(body);
-        let response = tokio::time::timeout(self.timeout, request.send()).await;
+        let response = tokio::time::timeout(within.min(self.timeout), request.send()).await;
+        self.note(matches!(response, Ok(Ok(_))));
         Ok(response.map_err(|_| Down::new("no answer in time"))??)
     }
 }

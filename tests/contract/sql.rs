@@ -8,15 +8,16 @@ use std::fmt::Write as _;
 use tokio_postgres::SimpleQueryMessage;
 
 /// Statements of garrison_platform, across tenants or before one is known.
-const ACROSS: [&str; 5] = [
+const ACROSS: [&str; 6] = [
     "platform/",
     "tenant/",
     "lane/claim",
     "lane/dispatch",
     "lane/get_backlog",
+    "lane/reset",
 ];
 /// Run by the owner of the tables: no role is taken.
-const OWNERS: [&str; 2] = ["lane/reset", "platform/make_partitions"];
+const OWNERS: [&str; 1] = ["platform/make_partitions"];
 
 /// Whether a statement is on the rows of one tenant.
 pub fn is_tenants(name: &str) -> bool {

@@ -143,7 +143,7 @@ async fn a_condition_that_can_never_match_is_stored_with_a_warning() {
         ("cidr", json!("nonsense")),
     ] {
         let made = api.post("/api/filters", &rule(op, "message", op, value)).await;
-        made.expect(201);
+        let made = made.expect(201);
         let warnings = made.json()["warnings"].as_array().unwrap().len();
         assert!(warnings > 0, "{op}: {}", made.text());
     }

@@ -6,6 +6,6 @@ mod routes;
 mod rules;
 mod trial;
 
-pub use queries::{Import, import, insert_defaults, list};
+pub use queries::{Import, import, import_into, insert_defaults, list};
 pub use routes::routes;
 pub use rules::Rules;

@@ -137,6 +137,9 @@ async fn next_version(tx: &TenantTx<'_>, mode: Option<Mode>) -> Result<i64, DbEr
     Ok(row.map_or(1, |row| row.get("version")))
 }
 
+/// Most characters of all conditions of a tenant together.
+pub const SIZE_LIMIT: i64 = 262_144;
+
 /// Why a rule was not stored.
 pub enum Refused {
     /// The tenant has as many as it may.
@@ -150,6 +153,13 @@ impl From<DbError> for Refused {
     }
 }
 
+/// Every signal is judged by all rules, so all of them together have a limit.
+async fn check_size(tx: &TenantTx<'_>) -> Result<(), Refused> {
+    let count = tx.query_opt(sql!("filter/count"), &[&tx.tenant().id()]).await?;
+    let fits = count.is_some_and(|row| row.get::<_, i64>("size") <= SIZE_LIMIT);
+    if fits { Ok(()) } else { Err(Refused::Full) }
+}
+
 /// Stores a new rule, if the tenant has fewer than `most`.
 pub async fn insert(db: &Db, tenant: Tenant, draft: &Draft, most: i64) -> Result<StoredRule, Refused> {
     let mut connection = db.connection().await?;
@@ -160,6 +170,7 @@ pub async fn insert(db: &Db, tenant: Tenant, draft: &Draft, most: i64) -> Result
         return Err(Refused::Full);
     }
     let rule = insert_draft(&tx, draft, version).await?;
+    check_size(&tx).await?;
     tx.commit().await?;
     Ok(rule)
 }
@@ -183,7 +194,7 @@ async fn insert_draft(tx: &TenantTx<'_>, draft: &Draft, version: i64) -> Result<
 }
 
 /// Replaces a rule; none when it is not there.
-pub async fn update(db: &Db, tenant: Tenant, id: i64, draft: &Draft) -> Result<Option<StoredRule>, DbError> {
+pub async fn update(db: &Db, tenant: Tenant, id: i64, draft: &Draft) -> Result<Option<StoredRule>, Refused> {
     let mut connection = db.connection().await?;
     let tx = db.tenant(&mut connection, tenant).await?;
     let version = next_version(&tx, None).await?;
@@ -202,6 +213,7 @@ pub async fn update(db: &Db, tenant: Tenant, id: i64, draft: &Draft) -> Result<O
         )
         .await?;
     let Some(row) = row else { return Ok(None) };
+    check_size(&tx).await?;
     tx.commit().await?;
     Ok(Some(StoredRule::from_row(&row)))
 }
@@ -261,14 +273,25 @@ pub struct Import {
 ///
 /// # Errors
 /// As the statements fail.
-pub async fn import(db: &Db, tenant: Tenant, import: Import) -> Result<usize, DbError> {
+pub async fn import(db: &Db, tenant: Tenant, import: &Import) -> Result<usize, DbError> {
     let mut connection = db.connection().await?;
     let tx = db.tenant(&mut connection, tenant).await?;
-    let version = next_version(&tx, import.mode).await?;
+    let new = import_into(&tx, import).await?;
+    tx.commit().await?;
+    Ok(new)
+}
+
+/// As [`import`], in the caller's transaction.
+///
+/// # Errors
+/// As the statements fail.
+pub async fn import_into(tx: &TenantTx<'_>, import: &Import) -> Result<usize, DbError> {
+    let tenant = tx.tenant();
+    let version = next_version(tx, import.mode).await?;
     let rows = tx.query(sql!("filter/list"), &[&tenant.id()]).await?;
     let mut known: Vec<StoredRule> = rows.iter().map(StoredRule::from_row).collect();
     let mut new = 0;
-    for rule in import.rules {
+    for rule in import.rules.iter().cloned() {
         let draft = draft_of(rule);
         match known.iter().position(|k| k.name == draft.name) {
             Some(at) => {
@@ -288,12 +311,11 @@ pub async fn import(db: &Db, tenant: Tenant, import: Import) -> Result<usize, Db
                 .await?;
             }
             None => {
-                insert_draft(&tx, &draft, version).await?;
+                insert_draft(tx, &draft, version).await?;
                 new += 1;
             }
         }
     }
-    tx.commit().await?;
     Ok(new)
 }
 
@@ -314,7 +336,7 @@ pub async fn list_batches(
     days: i32,
     limit: i64,
 ) -> Result<Vec<StoredBatch>, DbError> {
-    let mut connection = db.connection().await?;
+    let mut connection = db.read_connection().await?;
     let tx = db.tenant(&mut connection, tenant).await?;
     let rows = tx
         .query(

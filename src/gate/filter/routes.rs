@@ -193,10 +193,7 @@ async fn create(
     let draft = body.check()?;
     let rule = queries::insert(&gate.app.db, operator.tenant, &draft, RULE_LIMIT)
         .await
-        .map_err(|e| match e {
-            Refused::Full => ApiError::Conflict(format!("a tenant may have {RULE_LIMIT} rules")),
-            Refused::Db(e) => e.into(),
-        })?;
+        .map_err(refused)?;
     gate.rules.forget(operator.tenant).await;
     Ok((StatusCode::CREATED, Json(rule.into())))
 }
@@ -223,7 +220,9 @@ async fn replace(
     Path(id): Path<String>,
     JsonBody(body): JsonBody<RuleBody>,
 ) -> Result<Json<RuleView>, ApiError> {
-    let rule = queries::update(&gate.app.db, operator.tenant, number(&id)?, &body.check()?).await?;
+    let rule = queries::update(&gate.app.db, operator.tenant, number(&id)?, &body.check()?)
+        .await
+        .map_err(refused)?;
     gate.rules.forget(operator.tenant).await;
     rule.map(|rule| Json(rule.into()))
         .ok_or(ApiError::NotFound("Filter not found"))
@@ -255,6 +254,16 @@ async fn test(
     JsonBody(body): JsonBody<trial::TrialBody>,
 ) -> Result<Json<trial::TrialView>, ApiError> {
     trial::run(&gate, operator.tenant, body).await.map(Json)
+}
+
+fn refused(e: Refused) -> ApiError {
+    let size = queries::SIZE_LIMIT;
+    match e {
+        Refused::Full => ApiError::Conflict(format!(
+            "a tenant may have {RULE_LIMIT} rules of {size} characters together"
+        )),
+        Refused::Db(e) => e.into(),
+    }
 }
 
 fn number(id: &str) -> Result<i64, ApiError> {

@@ -1,7 +1,11 @@
 //! What rules would do, shown before they do it.
 
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use tokio::sync::Semaphore;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
@@ -15,6 +19,8 @@ use crate::http::ApiError;
 
 /// Most stored alerts that one trial looks at.
 const LOOKED_AT: usize = 100_000;
+/// Longest replay; what was not reached is said.
+const REPLAY: Duration = Duration::from_secs(15);
 /// Most examples that are shown of each kind of change.
 const EXAMPLES: usize = 20;
 
@@ -109,7 +115,9 @@ pub async fn run(gate: &Gate, tenant: Tenant, body: TrialBody) -> Result<TrialVi
                     format!("must be at most {}", signal::ITEM_LIMIT),
                 ));
             }
-            let judged = signals.iter().map(|value| judged(value, &ruleset)).collect();
+            let judged = in_turn(move || judge_all(&signals, &ruleset)).await?;
+            let judged =
+                judged.ok_or_else(|| ApiError::field("signals", "take too long to judge by these rules"))?;
             Ok(TrialView {
                 signals: Some(judged),
                 replay: None,
@@ -145,6 +153,23 @@ fn compile(drafts: Vec<TrialRule>) -> Result<Vec<Rule>, ApiError> {
     drafts.into_iter().enumerate().map(rule).collect()
 }
 
+/// Runs work that takes a core for a while: one at a time in this process, and not where requests are answered.
+async fn in_turn<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, ApiError> {
+    static TURN: Semaphore = Semaphore::const_new(1);
+    let turn = tokio::time::timeout(Duration::from_secs(10), TURN.acquire()).await;
+    let _turn = turn.map_err(|_| ApiError::Unavailable(5))?;
+    tokio::task::spawn_blocking(work)
+        .await
+        .map_err(|e| DbError::Internal(e.to_string()).into())
+}
+
+/// None when it takes longer than five seconds.
+fn judge_all(signals: &[Value], rules: &Ruleset) -> Option<Vec<Judged>> {
+    let begun = Instant::now();
+    let one = |value| (begun.elapsed() < Duration::from_secs(5)).then(|| judged(value, rules));
+    signals.iter().map(one).collect()
+}
+
 fn judged(value: &Value, rules: &Ruleset) -> Judged {
     let geo = signal::parse(&value.to_string()).map_or_else(|_| Geo::default(), |(signal, _)| signal.geo);
     let verdict = judge(value, &geo, rules);
@@ -168,9 +193,10 @@ async fn replay(gate: &Gate, tenant: Tenant, days: i32, rules: Ruleset) -> Resul
         ..Replay::default()
     };
     let mut before = Uuid::max();
-    let rules = std::sync::Arc::new(rules);
+    let rules = Arc::new(rules);
+    let begun = Instant::now();
     loop {
-        let batches = queries::list_batches(&gate.app.db, tenant, before, days, 50).await?;
+        let batches = queries::list_batches(&gate.app.db, tenant, before, days, 8).await?;
         let Some(last) = batches.last() else {
             return Ok(total);
         };
@@ -180,15 +206,20 @@ async fn replay(gate: &Gate, tenant: Tenant, days: i32, rules: Ruleset) -> Resul
             return Ok(total);
         }
         let rules = rules.clone();
-        let work = tokio::task::spawn_blocking(move || {
+        total = in_turn(move || {
             for batch in &batches {
+                if begun.elapsed() > REPLAY {
+                    total.complete = false;
+                    break;
+                }
                 examine(batch, &rules, &mut total);
             }
             total
-        });
-        total = work
-            .await
-            .map_err(|e| ApiError::from(DbError::Internal(e.to_string())))?;
+        })
+        .await?;
+        if !total.complete {
+            return Ok(total);
+        }
     }
 }
 

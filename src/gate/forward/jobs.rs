@@ -5,9 +5,10 @@ use std::time::{Duration, Instant};
 use futures_util::future::BoxFuture;
 use rand::RngExt as _;
 use secrecy::SecretString;
+use tokio::sync::Semaphore;
 use uuid::Uuid;
 
-use super::model::{self, Entry, Meaning, Waiting};
+use super::model::{self, Entry, Loaded, Meaning, Waiting};
 use super::queries;
 use crate::app::App;
 use crate::db::DbError;
@@ -17,6 +18,9 @@ use crate::outbound::capi::{Down, retry_after};
 
 /// Longest turn before other lanes get theirs.
 const TURN: Duration = Duration::from_secs(5);
+
+/// Bodies that are unpacked at a time.
+static UNPACKING: Semaphore = Semaphore::const_new(4);
 
 /// Brings machines' logs to CAPI.
 pub struct Forward {
@@ -57,11 +61,11 @@ impl LaneWork for Forward {
                 Err(Stop::Down(down) | Stop::NoToken(NoToken::Down(down))) => {
                     failed(down.to_string(), down.retry_after)
                 }
-                // A refused login or a spent budget is not mended by haste.
-                Err(Stop::NoToken(e @ (NoToken::Refused(_) | NoToken::Budget))) => {
-                    failed(e.to_string(), Some(Duration::from_secs(5)))
+                // A refused login or a spent budget is not mended by haste, least of all where logins are counted.
+                Err(Stop::NoToken(e)) => {
+                    let counted = self.app.settings.login_budget.is_some();
+                    failed(e.to_string(), Some(model::after_refusal(lease.failures, counted)))
                 }
-                Err(Stop::NoToken(e)) => failed(e.to_string(), Some(Duration::from_secs(5))),
             }
         })
     }
@@ -84,7 +88,7 @@ impl Forward {
             }
             let mut rest = entries.as_slice();
             while !rest.is_empty() {
-                let (now, later) = rest.split_at(model::portion(rest).max(1));
+                let (now, later) = rest.split_at(model::portion(rest));
                 self.deliver(&mut lease, now).await?;
                 if begun.elapsed() > TURN {
                     return Ok(Outcome::More);
@@ -97,8 +101,18 @@ impl Forward {
     /// Brings some rows to CAPI and moves the lane over them.
     async fn deliver(&self, lease: &mut Lease, entries: &[Entry]) -> Result<(), Stop> {
         let Some(last) = entries.last() else { return Ok(()) };
-        let signals: Vec<Waiting> = entries.iter().flat_map(|e| e.signals.iter().cloned()).collect();
-        let delivered = self.send(lease, &signals).await?;
+        let signals: Vec<Waiting> = entries.iter().flat_map(|e| e.signals.iter().copied()).collect();
+        let mut rest = signals.as_slice();
+        let mut delivered = Vec::new();
+        while !rest.is_empty() {
+            // What an earlier request brought is marked before the next one; only the last rides with the lane.
+            if !delivered.is_empty() {
+                queries::update_delivered(&self.app.db, lease, &delivered).await?;
+            }
+            let (now, later) = rest.split_at(model::request(rest));
+            delivered = self.send(lease, now).await?;
+            rest = later;
+        }
         if !queries::settle(&self.app.db, lease, &delivered, &last.at).await? {
             return Err(Stop::Lost);
         }
@@ -107,42 +121,68 @@ impl Forward {
         Ok(())
     }
 
-    /// Sends signals; what CAPI finds unacceptable is halved until the culprit stands alone, which is marked and left
-    /// out. Returns the keys still to be marked as delivered.
+    /// Sends signals; what CAPI finds unacceptable is halved until the culprit stands alone. Returns the keys still to be
+    /// marked as delivered.
     async fn send(&self, lease: &Lease, signals: &[Waiting]) -> Result<Vec<Uuid>, Stop> {
-        let keys = |signals: &[Waiting]| signals.iter().map(|s| s.key).collect::<Vec<_>>();
-        let mut heap = vec![signals];
+        let version = signals.first().map_or(3, |s| s.version);
+        let (loaded, lost) = {
+            // A few at a time over all lanes: each body may unpack to megabytes.
+            let _turn = UNPACKING.acquire().await;
+            queries::load(&self.app.db, lease.tenant, signals).await?
+        };
+        for key in lost {
+            self.give_up(lease, key, "the stored signal cannot be read any more")
+                .await?;
+        }
+        let keys = |part: &[Loaded]| part.iter().map(|s| s.key).collect::<Vec<_>>();
+        let mut heap = vec![loaded.as_slice()];
+        let mut refused: Vec<(Uuid, String)> = Vec::new();
+        let mut taken = false;
         while let Some(part) = heap.pop() {
             if part.is_empty() {
                 continue;
             }
-            let (answer, error) = self.post(lease, part).await?;
-            match answer {
-                Meaning::Delivered => {
-                    metrics::counter!("garrison_forwarded_total").increment(part.len() as u64);
-                    if part.len() == signals.len() {
-                        return Ok(keys(part));
-                    }
-                    queries::update_delivered(&self.app.db, lease, &keys(part)).await?;
+            let (answer, error) = self.post(lease, version, part).await?;
+            if answer == Meaning::Delivered {
+                taken = true;
+                metrics::counter!("garrison_forwarded_total").increment(part.len() as u64);
+                if part.len() == loaded.len() {
+                    return Ok(keys(part));
                 }
-                _ if part.len() > 1 => {
-                    let (first, second) = part.split_at(part.len() / 2);
-                    heap.push(second);
-                    heap.push(first);
+                queries::update_delivered(&self.app.db, lease, &keys(part)).await?;
+            } else if let [single] = part {
+                refused.push((single.key, error));
+                // Two refused and none taken: this speaks of the way, not of the signals.
+                if refused.len() > 1 && !model::is_believed(taken, lease.failures) {
+                    break;
                 }
-                _ => {
-                    metrics::counter!("garrison_forward_refused_total").increment(1);
-                    tracing::warn!(tenant = lease.tenant.id(), machine = lease.subject, key = %part[0].key, error, "CAPI refuses a signal for good");
-                    queries::update_refused(&self.app.db, lease, part[0].key, &error).await?;
-                }
+            } else {
+                let (first, second) = part.split_at(part.len() / 2);
+                heap.push(second);
+                heap.push(first);
             }
+        }
+        if !refused.is_empty() && !model::is_believed(taken, lease.failures) {
+            let cause = refused.pop().map_or_else(String::new, |(_, error)| error);
+            return Err(Stop::Down(Down {
+                cause,
+                retry_after: None,
+            }));
+        }
+        for (key, error) in refused {
+            self.give_up(lease, key, &error).await?;
         }
         Ok(Vec::new())
     }
 
+    async fn give_up(&self, lease: &Lease, key: Uuid, error: &str) -> Result<(), Stop> {
+        metrics::counter!("garrison_forward_refused_total").increment(1);
+        tracing::warn!(tenant = lease.tenant.id(), machine = lease.subject, %key, error, "a signal is not forwarded, for good");
+        Ok(queries::update_refused(&self.app.db, lease, key, error).await?)
+    }
+
     /// One request, with a new login when the token is stale: delivered or poison, anything else ends the turn.
-    async fn post(&self, lease: &Lease, part: &[Waiting]) -> Result<(Meaning, String), Stop> {
-        let version = part.first().map_or(3, |s| s.version);
+    async fn post(&self, lease: &Lease, version: u8, part: &[Loaded]) -> Result<(Meaning, String), Stop> {
         let body = bytes::Bytes::from(model::body(part));
         let mut last = None;
         for _ in 0..2 {

@@ -1,11 +1,9 @@
 //! What waits, and that it no longer does.
 
-use std::collections::{BTreeSet, HashMap};
-
 use tokio_postgres::Row;
 use uuid::Uuid;
 
-use super::model::{Entry, Waiting};
+use super::model::{Entry, Loaded, Waiting};
 use crate::db::{Db, DbError, Tenant, sql};
 use crate::jobs::{Lease, finish};
 
@@ -30,27 +28,7 @@ pub async fn list(db: &Db, lease: &Lease) -> Result<Vec<Entry>, DbError> {
             ],
         )
         .await?;
-    let batches: BTreeSet<Uuid> = rows
-        .iter()
-        .filter_map(|row| row.get::<_, Option<Uuid>>("batch_id"))
-        .collect();
-    let batches: Vec<Uuid> = batches.into_iter().collect();
-    let bodies = tx
-        .query(sql!("forward/list_bodies"), &[&tenant, &batches])
-        .await?;
     tx.commit().await?;
-    drop(connection);
-    let mut unpacked: HashMap<Uuid, (u8, Vec<u8>)> = HashMap::with_capacity(bodies.len());
-    for row in bodies {
-        let body = zstd::decode_all(row.get::<_, &[u8]>("body"))
-            .map_err(|e| DbError::Internal(format!("a stored batch does not unpack: {e}")))?;
-        let version = if row.get::<_, i16>("api_version") == 2 {
-            2
-        } else {
-            3
-        };
-        unpacked.insert(row.get("id"), (version, body));
-    }
     let mut entries: Vec<Entry> = Vec::new();
     for row in rows {
         let at = (row.get("at_xid"), row.get("at_seq"));
@@ -60,24 +38,68 @@ pub async fn list(db: &Db, lease: &Lease) -> Result<Vec<Entry>, DbError> {
                 signals: Vec::new(),
             });
         }
-        if let (Some(waiting), Some(entry)) = (waiting(&row, &unpacked), entries.last_mut()) {
+        if let (Some(waiting), Some(entry)) = (waiting(&row), entries.last_mut()) {
             entry.signals.push(waiting);
         }
     }
     Ok(entries)
 }
 
-fn waiting(row: &Row, unpacked: &HashMap<Uuid, (u8, Vec<u8>)>) -> Option<Waiting> {
-    let key = row.get::<_, Option<Uuid>>("key")?;
-    let (version, body) = unpacked.get(&row.get::<_, Option<Uuid>>("batch_id")?)?;
-    let from = usize::try_from(row.get::<_, Option<i32>>("raw_offset")?).ok()?;
-    let length = usize::try_from(row.get::<_, Option<i32>>("raw_length")?).ok()?;
-    let raw = body.get(from..from.checked_add(length)?)?.to_vec();
+/// None for an alert that does not wait any more. One whose place is damaged waits with a place that holds nothing.
+fn waiting(row: &Row) -> Option<Waiting> {
+    let place = |column: &str| {
+        row.get::<_, Option<i32>>(column)
+            .and_then(|n| usize::try_from(n).ok())
+            .unwrap_or(0)
+    };
     Some(Waiting {
-        key,
-        version: *version,
-        raw,
+        key: row.get::<_, Option<Uuid>>("key")?,
+        version: if row.get::<_, Option<i16>>("api_version") == Some(2) {
+            2
+        } else {
+            3
+        },
+        batch: row.get::<_, Option<Uuid>>("batch_id").unwrap_or_default(),
+        offset: place("raw_offset"),
+        length: place("raw_length"),
     })
+}
+
+/// The bytes of some signals, one batch unpacked at a time; and the keys of those that cannot be read any more.
+pub async fn load(db: &Db, tenant: Tenant, signals: &[Waiting]) -> Result<(Vec<Loaded>, Vec<Uuid>), DbError> {
+    let (mut loaded, mut lost) = (Vec::with_capacity(signals.len()), Vec::new());
+    let mut open: Option<(Uuid, Vec<u8>)> = None;
+    for signal in signals {
+        if open.as_ref().is_none_or(|(batch, _)| *batch != signal.batch) {
+            open = Some((signal.batch, body_of(db, tenant, signal.batch).await?));
+        }
+        let body = open.as_ref().map_or(&[][..], |(_, body)| body);
+        let end = signal.offset.saturating_add(signal.length);
+        match body.get(signal.offset..end).filter(|raw| !raw.is_empty()) {
+            Some(raw) => loaded.push(Loaded {
+                key: signal.key,
+                raw: raw.to_vec(),
+            }),
+            None => lost.push(signal.key),
+        }
+    }
+    Ok((loaded, lost))
+}
+
+/// A batch's body, unpacked; empty when it is gone or damaged.
+async fn body_of(db: &Db, tenant: Tenant, batch: Uuid) -> Result<Vec<u8>, DbError> {
+    let mut connection = db.connection().await?;
+    let tx = db.tenant(&mut connection, tenant).await?;
+    let row = tx
+        .query_opt(sql!("forward/get_body"), &[&tenant.id(), &batch])
+        .await?;
+    tx.commit().await?;
+    Ok(row.map_or_else(Vec::new, |row| {
+        zstd::decode_all(row.get::<_, &[u8]>("body")).unwrap_or_else(|e| {
+            tracing::error!(tenant = tenant.id(), %batch, cause = %e, "a stored batch does not unpack");
+            Vec::new()
+        })
+    }))
 }
 
 /// Marks what CAPI took and moves the lane, together; false when the lease is lost. What it took stays marked then,

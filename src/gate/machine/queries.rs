@@ -134,6 +134,8 @@ pub async fn remove(db: &Db, tenant: Tenant, machine: i64) -> Result<bool, DbErr
     let removed = tx
         .execute(sql!("machine/update_removed"), &[&tenant.id(), &machine])
         .await?;
+    tx.execute(sql!("stream/delete"), &[&tenant.id(), &machine])
+        .await?;
     tx.platform(
         sql!("platform/delete_credentials"),
         &[&Some(tenant.id()), &2i16, &machine],
@@ -315,7 +317,6 @@ pub async fn relocate(app: &App, machine: &Machine, to: Tenant, name: &str) -> R
     let row = tx
         .query_opt(sql!("machine/get_credentials"), &[&from.id(), &machine.id])
         .await?;
-    tx.commit().await?;
     let Some(row) = row else { return Ok(false) };
     let login: String = row.get("login");
     let reseal = |column: &str, sealed: Vec<u8>| -> Result<Vec<u8>, NoToken> {
@@ -327,7 +328,7 @@ pub async fn relocate(app: &App, machine: &Machine, to: Tenant, name: &str) -> R
         .get::<_, Option<Vec<u8>>>("upstream_token")
         .map(|t| reseal("upstream_token", t))
         .transpose()?;
-    let tx = app.db.tenant(&mut connection, to).await?;
+    let tx = tx.into_tenant(to).await?;
     let new = tx
         .query_opt(
             sql!("machine/insert"),

@@ -6,4 +6,4 @@ mod send;
 
 pub use model::is_relayed;
 pub use routes::{answer, routes};
-pub use send::{Given, Relayed, credential, send};
+pub use send::{Given, PATIENCE, Relayed, credential, send};

@@ -8,7 +8,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::model;
-use super::send::{Given, Relayed, send};
+use super::send::{Given, PATIENCE, Relayed, send};
 use crate::app::App;
 use crate::gate::{ApiVersion, Gate};
 use crate::http::{Caller, EngineError, Machine, read_limited};
@@ -71,6 +71,7 @@ async fn take_metrics(
         query: None,
         headers,
         body,
+        within: PATIENCE,
     };
     if let Relayed::Down(down) = send(&gate.app, &Caller::Machine(machine), given).await? {
         tracing::info!(cause = down.cause, "metrics of a machine did not reach CAPI");
@@ -195,6 +196,7 @@ async fn pass(
         query,
         headers,
         body,
+        within: PATIENCE,
     };
     match send(app, caller, given).await? {
         Relayed::Answer(response) => Ok(answer(response)),

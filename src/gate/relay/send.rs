@@ -1,5 +1,7 @@
 //! One exchange with CAPI on a machine's behalf.
 
+use std::time::Duration;
+
 use axum::http::{HeaderMap, Method, StatusCode, header};
 use bytes::Bytes;
 use secrecy::{ExposeSecret as _, SecretString};
@@ -8,6 +10,9 @@ use crate::app::App;
 use crate::gate::upstream::{self, NoToken};
 use crate::http::{Caller, Machine, bearer};
 use crate::outbound::capi::{self, Down};
+
+/// How long CAPI's answer to a relayed request may take to begin.
+pub const PATIENCE: Duration = Duration::from_secs(12);
 
 /// What an engine asked, as far as it may be passed on.
 pub struct Given {
@@ -23,6 +28,8 @@ pub struct Given {
     pub headers: HeaderMap,
     /// The body as received, packed or not.
     pub body: Bytes,
+    /// How long CAPI's answer may take to begin: shorter than the edge waits for ours.
+    pub within: Duration,
 }
 
 /// How the exchange ended.
@@ -51,8 +58,9 @@ pub async fn credential(
     }
 }
 
-/// Passes a request on. An answer of 401 or 403 means that the token is stale: once, the machine is logged in anew
-/// and asked again; the engine never sees it, because one that cannot log in exits.
+/// Passes a request on. An answer of 401 means that the token is stale: once, the machine is logged in anew and asked
+/// again; the engine never sees it, because one that cannot log in exits. A 403 is handed on: it speaks of the request,
+/// and a login for each would spend what all machines share.
 ///
 /// # Errors
 /// When our own side fails.
@@ -123,6 +131,7 @@ async fn attempt(app: &App, given: &Given, token: &SecretString) -> Result<reqwe
             given.query.as_deref(),
             headers,
             given.body.clone(),
+            given.within,
         )
         .await
 }

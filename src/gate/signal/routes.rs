@@ -28,6 +28,9 @@ const BODY_LIMIT: usize = 16 << 20;
 /// How long a batch is tried again when Postgres is away: the engine hangs up after 5 s and never sends it again.
 const PATIENCE: Duration = Duration::from_millis(3500);
 
+/// What storing gets at least, however long judging took.
+const LEAST: Duration = Duration::from_millis(1500);
+
 /// Pushed signals.
 pub fn routes() -> OpenApiRouter<Gate> {
     OpenApiRouter::new().routes(routes!(push))
@@ -97,7 +100,13 @@ async fn take(gate: Gate, machine: Machine, version: u8, body: Bytes) -> Result<
     if batch.received == 0 {
         return Ok(answer(StatusCode::OK, "OK".to_owned(), rejected));
     }
-    let receipt = store(&gate, &machine, &batch, PATIENCE.saturating_sub(begun.elapsed())).await?;
+    let receipt = store(
+        &gate,
+        &machine,
+        &batch,
+        PATIENCE.saturating_sub(begun.elapsed()).max(LEAST),
+    )
+    .await?;
     count(&batch, receipt);
     if receipt.stored > receipt.filtered {
         gate.app.outbox.notify_one();
@@ -134,21 +143,39 @@ fn read(
     let mut readable = Vec::with_capacity(items.len());
     let mut columns = Columns::default();
     let mut rejected = Vec::new();
+    let mut reject = |index: usize, item: &Item<'_>, rejection: Rejection, columns: &mut Columns| {
+        columns.reject(index, place(item), &rejection);
+        let Rejection { field, reason } = rejection;
+        rejected.push(RejectedItem { index, field, reason });
+    };
+    let mut decisions = 0;
     let mut seen = HashSet::new();
     for (index, item) in items.iter().enumerate() {
         match model::parse(item.text) {
+            Ok((signal, _)) if decisions + signal.decisions.len() > 2 * model::DECISION_LIMIT => {
+                let reason = format!(
+                    "the batch holds more than {} decisions",
+                    2 * model::DECISION_LIMIT
+                );
+                reject(
+                    index,
+                    item,
+                    Rejection {
+                        field: "decisions".to_owned(),
+                        reason,
+                    },
+                    &mut columns,
+                );
+            }
             Ok((signal, value)) => {
+                decisions += signal.decisions.len();
                 let verdict = judge(&value, &signal.geo, rules);
                 let key = model::alert_key(&tenant_key, machine.id, &signal, now, &mut occurrences);
                 if seen.insert(key) {
                     readable.push((key, *item, signal, verdict));
                 }
             }
-            Err(rejection) => {
-                columns.reject(index, place(item), &rejection);
-                let Rejection { field, reason } = rejection;
-                rejected.push(RejectedItem { index, field, reason });
-            }
+            Err(rejection) => reject(index, item, rejection, &mut columns),
         }
     }
     // In the order of keys, so that two batches with the same alerts wait for one another instead of dead-locking.

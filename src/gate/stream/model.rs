@@ -42,13 +42,21 @@ pub const fn empty(version: u8) -> &'static str {
     }
 }
 
-/// The name under which an answer is kept: path and query, at most 512 bytes.
+/// The name under which the answer to a question is kept: the switches that engines use, in one order. None for any
+/// other question, whose answer is handed on and not kept.
 pub fn target(version: u8, query: Option<&str>) -> Option<String> {
-    let text = match query {
-        None | Some("") => format!("v{version}/decisions/stream"),
-        Some(query) => format!("v{version}/decisions/stream?{query}"),
-    };
-    (text.len() <= 512).then_some(text)
+    const SWITCHES: [&str; 3] = ["additional_pull", "community_pull", "startup"];
+    let mut switches = Vec::new();
+    for pair in query.unwrap_or_default().split('&').filter(|p| !p.is_empty()) {
+        let (name, value) = pair.split_once('=')?;
+        let known = SWITCHES.contains(&name) && (value == "true" || value == "false");
+        if !known || switches.iter().any(|s: &&str| s.starts_with(name)) {
+            return None;
+        }
+        switches.push(pair);
+    }
+    switches.sort_unstable();
+    Some(format!("v{version}/decisions/stream?{}", switches.join("&")))
 }
 
 #[cfg(test)]
@@ -71,6 +79,18 @@ mod tests {
         assert_eq!(target(2, Some("")), target(2, None));
         assert_ne!(target(2, None), target(3, None));
         assert_ne!(target(3, Some("startup=true")), target(3, None));
-        assert_eq!(target(3, Some(&"x".repeat(600))), None);
+        assert_eq!(
+            target(3, Some("startup=true&community_pull=false")),
+            target(3, Some("community_pull=false&startup=true"))
+        );
+        for strange in [
+            "x=1",
+            "startup",
+            "startup=1",
+            "startup=true&startup=false",
+            "startup=true&x=2",
+        ] {
+            assert_eq!(target(3, Some(strange)), None, "{strange}");
+        }
     }
 }

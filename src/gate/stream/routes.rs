@@ -33,8 +33,7 @@ async fn pull(
     headers: HeaderMap,
 ) -> Result<Response, EngineError> {
     let app = &gate.app;
-    let target = model::target(version, query.as_deref())
-        .ok_or_else(|| EngineError::bad_request("query: longer than 500 bytes"))?;
+    let target = model::target(version, query.as_deref());
     let given = Given {
         version,
         method: Method::GET,
@@ -42,13 +41,20 @@ async fn pull(
         query,
         headers,
         body: Bytes::new(),
+        within: relay::PATIENCE,
     };
     match relay::send(app, &Caller::Machine(machine.clone()), given).await? {
-        Relayed::Answer(response) if response.status() == StatusCode::OK => {
-            Ok(tee(app.clone(), machine, target, response))
+        Relayed::Answer(response) if response.status() == StatusCode::FORBIDDEN => {
+            tracing::warn!("CAPI refuses a machine the decisions stream");
+            let kept = stale(app, &machine, target.as_deref()).await?;
+            kept.map_or_else(|| Ok(relay::answer(response)), Ok)
         }
+        Relayed::Answer(response) if response.status() == StatusCode::OK => Ok(match target {
+            Some(target) => tee(app.clone(), machine, target, response),
+            None => relay::answer(response),
+        }),
         Relayed::Answer(response) => Ok(relay::answer(response)),
-        Relayed::Off => match stale(app, &machine, &target).await? {
+        Relayed::Off => match stale(app, &machine, target.as_deref()).await? {
             Some(answer) => Ok(answer),
             None => Ok((
                 [(header::CONTENT_TYPE, "application/json")],
@@ -58,13 +64,14 @@ async fn pull(
         },
         Relayed::Down(down) => {
             tracing::warn!(cause = down.cause, "the decisions stream cannot be relayed");
-            let kept = stale(app, &machine, &target).await?;
+            let kept = stale(app, &machine, target.as_deref()).await?;
             kept.ok_or_else(|| EngineError::unavailable("CAPI cannot be asked right now", 60))
         }
     }
 }
 
-async fn stale(app: &App, machine: &Machine, target: &str) -> Result<Option<Response>, EngineError> {
+async fn stale(app: &App, machine: &Machine, target: Option<&str>) -> Result<Option<Response>, EngineError> {
+    let Some(target) = target else { return Ok(None) };
     let Some(kept) = queries::get(app, machine, target).await? else {
         return Ok(None);
     };

@@ -5,6 +5,6 @@ mod model;
 mod queries;
 mod session;
 
-pub use model::{NoToken, place};
+pub use model::{NoToken, Purpose, place};
 pub use queries::{count_login, password, store_login};
 pub use session::{token, token_refused};

@@ -33,16 +33,27 @@ pub fn is_fresh(expires: Option<jiff::Timestamp>, now: jiff::Timestamp) -> bool 
     expires.is_some_and(|end| end.as_second() - now.as_second() > MARGIN)
 }
 
-/// Whether one more login fits. Engines may use the budget whole; our own deliveries leave a fifth of it to them,
-/// because an engine that cannot log in does not start.
+/// For whom a login is sent to CAPI.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Purpose {
+    /// An engine whose password CAPI accepted before.
+    Known,
+    /// A login that nothing is known of: anybody may send such.
+    Stranger,
+    /// A delivery of ours.
+    Delivery,
+}
+
+/// Whether one more login fits. Known engines may use the budget whole, because one that cannot log in does not start;
+/// deliveries leave a fifth of it to them, and strangers may use half.
 #[must_use]
-pub const fn fits(budget: Option<u32>, used: i64, for_engine: bool) -> bool {
-    match budget {
-        None => true,
-        Some(budget) => {
-            let budget = budget as i64;
-            used < if for_engine { budget } else { budget - budget / 5 }
-        }
+pub const fn fits(budget: Option<u32>, used: i64, purpose: Purpose) -> bool {
+    let Some(budget) = budget else { return true };
+    let budget = budget as i64;
+    used < match purpose {
+        Purpose::Known => budget,
+        Purpose::Stranger => budget - budget / 2,
+        Purpose::Delivery => budget - budget / 5,
     }
 }
 
@@ -61,16 +72,23 @@ mod tests {
 
     #[test]
     fn deliveries_leave_engines_a_part_of_the_budget() {
-        for (budget, used, engine, expected) in [
-            (None, 1_000_000, false, true),
-            (Some(20), 15, false, true),
-            (Some(20), 16, false, false),
-            (Some(20), 16, true, true),
-            (Some(20), 19, true, true),
-            (Some(20), 20, true, false),
-            (Some(0), 0, true, false),
+        for (budget, used, purpose, expected) in [
+            (None, 1_000_000, Purpose::Delivery, true),
+            (Some(20), 15, Purpose::Delivery, true),
+            (Some(20), 16, Purpose::Delivery, false),
+            (Some(20), 16, Purpose::Known, true),
+            (Some(20), 19, Purpose::Known, true),
+            (Some(20), 20, Purpose::Known, false),
+            (Some(0), 0, Purpose::Known, false),
+            (Some(20), 9, Purpose::Stranger, true),
+            (Some(20), 10, Purpose::Stranger, false),
+            (Some(1), 0, Purpose::Stranger, true),
         ] {
-            assert_eq!(fits(budget, used, engine), expected, "{budget:?} {used} {engine}");
+            assert_eq!(
+                fits(budget, used, purpose),
+                expected,
+                "{budget:?} {used} {purpose:?}"
+            );
         }
     }
 

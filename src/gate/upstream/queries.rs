@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use secrecy::{ExposeSecret as _, SecretString};
 
-use super::model::{self, NoToken, place};
+use super::model::{self, NoToken, Purpose, place};
 use crate::app::App;
 use crate::db::{DbError, Tenant, TenantTx, sql};
 use crate::outbound::capi::{Credentials, Token};
@@ -171,17 +171,18 @@ fn seal_token(app: &App, tenant: Tenant, login: &str, token: &Token) -> Vec<u8> 
 ///
 /// # Errors
 /// As the statements fail.
-pub async fn count_login(app: &App, for_engine: bool) -> Result<bool, DbError> {
+pub async fn count_login(app: &App, purpose: Purpose) -> Result<bool, DbError> {
     let Some(budget) = app.settings.login_budget else {
         return Ok(true);
     };
     let mut connection = app.db.connection().await?;
     let tx = app.db.platform(&mut connection).await?;
+    tx.query(sql!("platform/lock_upstream_logins"), &[]).await?;
     let used: i64 = match tx.query_opt(sql!("platform/count_upstream_logins"), &[]).await? {
         Some(row) => row.get("logins"),
         None => 0,
     };
-    if !model::fits(Some(budget), used, for_engine) {
+    if !model::fits(Some(budget), used, purpose) {
         return Ok(false);
     }
     tx.execute(sql!("platform/insert_upstream_login"), &[]).await?;

@@ -5,14 +5,14 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 use secrecy::{ExposeSecret as _, SecretString};
 
-use super::model::{LOOK_AGAIN, NoToken, is_fresh};
+use super::model::{LOOK_AGAIN, NoToken, Purpose, is_fresh};
 use super::queries::{self, Upstream};
 use crate::app::App;
-use crate::db::Tenant;
+use crate::db::{DbError, Tenant};
 use crate::outbound::capi::{Down, Login};
 
 /// Longest wait for another replica's login.
-const PATIENCE: Duration = Duration::from_secs(10);
+const PATIENCE: Duration = Duration::from_secs(15);
 
 /// A token to speak for this machine with, and the program name it speaks as.
 ///
@@ -35,11 +35,18 @@ pub async fn token(
             return Ok((token.clone(), upstream.user_agent));
         }
         if queries::claim_login(app, tenant, machine).await? {
-            let result = log_in(app, tenant, machine, version, &upstream).await;
-            if result.is_err() {
-                queries::release_login(app, tenant, machine).await?;
-            }
-            return result.map(|token| (token, upstream.user_agent));
+            // Goes on when the caller goes away: the login is spent in any case, so its token is kept.
+            let app = app.clone();
+            let agent = upstream.user_agent.clone();
+            let work = tokio::spawn(async move {
+                let result = log_in(&app, tenant, machine, version, &upstream).await;
+                if result.is_err() {
+                    queries::release_login(&app, tenant, machine).await?;
+                }
+                result
+            });
+            let token = work.await.map_err(|e| DbError::Internal(e.to_string()))??;
+            return Ok((token, agent));
         }
         if begun.elapsed() > PATIENCE {
             return Err(Down {
@@ -59,7 +66,7 @@ async fn log_in(
     version: u8,
     upstream: &Upstream,
 ) -> Result<SecretString, NoToken> {
-    if !queries::count_login(app, false).await? {
+    if !queries::count_login(app, Purpose::Delivery).await? {
         return Err(NoToken::Budget);
     }
     let who = &upstream.who;
@@ -70,7 +77,7 @@ async fn log_in(
             .register(version, &who.login, &who.password, agent)
             .await?;
     }
-    match app.capi.login(version, who, agent).await? {
+    match app.capi.login(version, who, agent, PATIENCE).await? {
         Login::Accepted(token, _) => {
             queries::update_token(app, tenant, machine, &upstream.login, &token).await?;
             Ok(token.token)

@@ -1,24 +1,27 @@
 //! Alerts in the database.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
 
 use jiff::Timestamp;
 use tokio_postgres::Row;
 use uuid::Uuid;
 
 use super::model::{AlertView, Filter, Page};
-use crate::db::{Db, DbError, Tenant, TenantTx, sql};
+use crate::db::{Db, DbError, Tenant, sql};
 use crate::kernel::page::Position;
 use crate::kernel::time::rfc3339_millis;
 
-/// A page of alerts, and where the last of them stands.
+/// Most bytes of signals on one page.
+const RAW_LIMIT: usize = 8 << 20;
+
+/// A page of alerts, and where the next one begins, if there may be one.
 pub async fn list(
     db: &Db,
     tenant: Tenant,
     filter: &Filter,
     page: &Page,
 ) -> Result<(Vec<AlertView>, Option<Position>), DbError> {
-    let mut connection = db.connection().await?;
+    let mut connection = db.read_connection().await?;
     let mut tx = db.tenant(&mut connection, tenant).await?;
     tx.plan_for_parameters();
     if let Some(than) = filter.newer_than {
@@ -58,65 +61,108 @@ pub async fn list(
             ],
         )
         .await?;
-    let bodies = if page.raw {
-        Some(bodies(&tx, &rows).await?)
-    } else {
-        None
-    };
     tx.commit().await?;
-    drop(connection);
-    let last = rows.last().map(|row| Position {
+    // With the signals themselves a page ends early rather than fill the memory.
+    let shown = if page.raw {
+        within(&rows, RAW_LIMIT)
+    } else {
+        rows.len()
+    };
+    let more = shown < rows.len() || i64::try_from(rows.len()).is_ok_and(|n| n == page.limit);
+    let rows = &rows[..shown];
+    let raw = if page.raw {
+        raw_of(db, tenant, rows).await?
+    } else {
+        HashMap::new()
+    };
+    let last = rows.last().filter(|_| more).map(|row| Position {
         at: row.get::<_, Timestamp>("received_at").as_microsecond(),
         id: row.get("id"),
     });
-    Ok((rows.iter().map(|row| view(row, bodies.as_ref())).collect(), last))
+    Ok((rows.iter().map(|row| view(row, &raw)).collect(), last))
+}
+
+/// How many of the first rows have signals of at most `limit` bytes together; at least one.
+fn within(rows: &[Row], limit: usize) -> usize {
+    let mut bytes = 0;
+    let fits = rows.iter().take_while(|row| {
+        bytes += row
+            .get::<_, Option<i32>>("raw_length")
+            .and_then(|n| usize::try_from(n).ok())
+            .unwrap_or(0);
+        bytes <= limit
+    });
+    fits.count().max(1).min(rows.len())
 }
 
 /// One alert.
 pub async fn get(db: &Db, tenant: Tenant, id: i64) -> Result<Option<AlertView>, DbError> {
-    let mut connection = db.connection().await?;
+    let mut connection = db.read_connection().await?;
     let mut tx = db.tenant(&mut connection, tenant).await?;
     tx.plan_for_parameters();
     let rows = tx.query(sql!("alert/get"), &[&tenant.id(), &id]).await?;
-    let bodies = bodies(&tx, &rows).await?;
     tx.commit().await?;
-    Ok(rows.first().map(|row| view(row, Some(&bodies))))
+    drop(connection);
+    let raw = raw_of(db, tenant, &rows).await?;
+    Ok(rows.first().map(|row| view(row, &raw)))
 }
 
-/// The bodies that these alerts point into, unpacked.
-async fn bodies(tx: &TenantTx<'_>, rows: &[Row]) -> Result<HashMap<Uuid, Vec<u8>>, DbError> {
-    let ids: BTreeSet<Uuid> = rows
-        .iter()
-        .filter_map(|row| row.get::<_, Option<Uuid>>("batch_id"))
-        .collect();
-    let ids: Vec<Uuid> = ids.into_iter().collect();
-    if ids.is_empty() {
-        return Ok(HashMap::new());
+/// The signals of these alerts as they were received, by the alerts' ids; one batch is unpacked at a time.
+async fn raw_of(db: &Db, tenant: Tenant, rows: &[Row]) -> Result<HashMap<i64, String>, DbError> {
+    let mut places: BTreeMap<Uuid, Vec<(i64, usize, usize)>> = BTreeMap::new();
+    for row in rows {
+        let number = |column: &str| {
+            row.get::<_, Option<i32>>(column)
+                .and_then(|n| usize::try_from(n).ok())
+        };
+        if let (Some(batch), Some(offset), Some(length)) = (
+            row.get::<_, Option<Uuid>>("batch_id"),
+            number("raw_offset"),
+            number("raw_length"),
+        ) {
+            places
+                .entry(batch)
+                .or_default()
+                .push((row.get("id"), offset, length));
+        }
     }
-    let packed = tx
-        .query(sql!("alert/list_bodies"), &[&tx.tenant().id(), &ids])
-        .await?;
-    let mut out = HashMap::with_capacity(packed.len());
-    for row in packed {
-        let body = zstd::decode_all(row.get::<_, &[u8]>("body"))
-            .map_err(|e| DbError::Internal(format!("a stored batch does not unpack: {e}")))?;
-        out.insert(row.get("id"), body);
+    // Rows of our own say it themselves.
+    let own = |row: &Row| Some((row.get("id"), row.get::<_, Option<String>>("raw_json")?));
+    let mut out: HashMap<i64, String> = rows.iter().filter_map(own).collect();
+    if places.is_empty() {
+        return Ok(out);
     }
+    let mut connection = db.read_connection().await?;
+    let tx = db.tenant(&mut connection, tenant).await?;
+    for (batch, alerts) in places {
+        let Some(row) = tx
+            .query_opt(sql!("alert/get_body"), &[&tenant.id(), &batch])
+            .await?
+        else {
+            continue;
+        };
+        let packed: Vec<u8> = row.get("body");
+        let work = tokio::task::spawn_blocking(move || {
+            let body = zstd::decode_all(packed.as_slice())?;
+            let text = |from: usize, length: usize| {
+                let slice = body.get(from..from.saturating_add(length))?;
+                Some(String::from_utf8_lossy(slice).into_owned())
+            };
+            Ok::<_, std::io::Error>(
+                alerts
+                    .into_iter()
+                    .filter_map(|(id, at, n)| Some((id, text(at, n)?)))
+                    .collect::<Vec<_>>(),
+            )
+        });
+        let found = work.await.map_err(|e| DbError::Internal(e.to_string()))?;
+        out.extend(found.map_err(|e| DbError::Internal(format!("a stored batch does not unpack: {e}")))?);
+    }
+    tx.commit().await?;
     Ok(out)
 }
 
-fn raw(row: &Row, bodies: &HashMap<Uuid, Vec<u8>>) -> Option<String> {
-    // Rows of our own say it themselves.
-    if let Some(own) = row.get("raw_json") {
-        return Some(own);
-    }
-    let body = bodies.get(&row.get::<_, Option<Uuid>>("batch_id")?)?;
-    let from = usize::try_from(row.get::<_, Option<i32>>("raw_offset")?).ok()?;
-    let length = usize::try_from(row.get::<_, Option<i32>>("raw_length")?).ok()?;
-    Some(String::from_utf8_lossy(body.get(from..from.checked_add(length)?)?).into_owned())
-}
-
-fn view(row: &Row, bodies: Option<&HashMap<Uuid, Vec<u8>>>) -> AlertView {
+fn view(row: &Row, raw: &HashMap<i64, String>) -> AlertView {
     let forwarded_at: Option<Timestamp> = row.get("forwarded_at");
     AlertView {
         id: row.get("id"),
@@ -159,6 +205,6 @@ fn view(row: &Row, bodies: Option<&HashMap<Uuid, Vec<u8>>>) -> AlertView {
         forwarded_at: forwarded_at.map(rfc3339_millis),
         local_audit: row.get("local_audit"),
         actor: row.get("actor"),
-        raw_json: bodies.and_then(|bodies| raw(row, bodies)),
+        raw_json: raw.get(&row.get::<_, i64>("id")).cloned(),
     }
 }

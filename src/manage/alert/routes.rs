@@ -34,8 +34,7 @@ async fn list(
     }
     let (alerts, last) = queries::list(&app.db, operator.tenant, &filter, &page).await?;
     let mut headers = HeaderMap::new();
-    let full = i64::try_from(alerts.len()).is_ok_and(|n| n == page.limit);
-    if let Some(last) = last.filter(|_| full) {
+    if let Some(last) = last {
         let cursor = last.encode(&app.ring, operator.tenant.id(), &identity);
         let link = next_link(uri.path(), uri.query(), &cursor);
         if let Ok(link) = HeaderValue::from_str(&link) {

@@ -36,7 +36,7 @@ pub struct MachineRow {
 /// # Errors
 /// As the statement fails.
 pub async fn list(db: &Db, tenant: Tenant) -> Result<Vec<MachineRow>, DbError> {
-    let mut connection = db.connection().await?;
+    let mut connection = db.read_connection().await?;
     let tx = db.tenant(&mut connection, tenant).await?;
     let rows = tx.query(sql!("machine/list"), &[&tenant.id()]).await?;
     tx.commit().await?;

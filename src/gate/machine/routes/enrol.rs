@@ -41,6 +41,7 @@ pub(super) async fn enrol(
             query: None,
             headers,
             body: raw,
+            within: relay::PATIENCE,
         };
         return match relay::send(app, &caller, given).await? {
             Relayed::Answer(response) => Ok(relay::answer(response)),

@@ -1,19 +1,23 @@
 use std::sync::LazyLock;
+use std::time::Duration;
 
 use axum::Json;
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
+use moka::future::Cache;
+use secrecy::ExposeSecret as _;
 use serde_json::json;
 use tokio::sync::Semaphore;
 
 use super::{BODY_LIMIT, no_token, with_message};
-use crate::app::App;
+use crate::app::{App, AutoEnrolment};
 use crate::db::Tenant;
 use crate::gate::machine::model::{LoginRequest, verify_password};
 use crate::gate::machine::queries::{self, Known};
-use crate::gate::upstream;
+use crate::gate::upstream::{self, Purpose};
 use crate::gate::{ApiVersion, Gate};
 use crate::http::{EngineError, Machine, read_limited};
 use crate::kernel::keyring::same_secret;
@@ -21,6 +25,19 @@ use crate::outbound::capi::{Credentials, Login, Token};
 
 /// A hash takes 50 ms and 19 MiB: two at a time, so that a flood of logins leaves the other requests a core.
 static HASHING: LazyLock<Semaphore> = LazyLock::new(|| Semaphore::new(2));
+
+/// Credentials that CAPI refused a moment ago, where logins are counted: asking again would spend what all share.
+static REFUSED: LazyLock<Cache<Vec<u8>, (StatusCode, Bytes)>> = LazyLock::new(|| {
+    Cache::builder()
+        .max_capacity(10_000)
+        .time_to_live(Duration::from_secs(60))
+        .build()
+});
+
+/// How long CAPI may take where we have an answer of our own: engines log in within the 5 s of a push.
+const WITH_ANSWER: Duration = Duration::from_millis(2500);
+/// How long it may take where we have none.
+const WITHOUT_ANSWER: Duration = Duration::from_secs(12);
 
 /// Logs a machine in: credentials of ours by their hash, all others by CAPI. While CAPI is away, machines that it
 /// accepted before get a token of ours; unknown ones have to wait.
@@ -56,42 +73,50 @@ pub(super) async fn login(
         password: request.password.into(),
         scenarios: request.scenarios,
     };
+    let proven = match &known {
+        Some(machine) => is_accepted(app, machine, &who).await?,
+        None => false,
+    };
+    let by_ourselves = Ourselves {
+        machine: known.clone().filter(|_| proven),
+        scenarios: who.scenarios.clone(),
+        agent: agent.clone(),
+    };
     if !app.settings.forward_enabled || known.as_ref().is_some_and(|m| !m.forward_enabled) {
-        return without_capi(
-            app,
-            known.as_ref(),
-            &who,
-            agent.as_deref(),
-            "forwarding to CAPI is disabled here",
-        )
-        .await;
+        return by_ourselves
+            .answer(app, "forwarding to CAPI is disabled here")
+            .await;
     }
-    if !upstream::count_login(app, true).await? {
-        return without_capi(
-            app,
-            known.as_ref(),
-            &who,
-            agent.as_deref(),
-            "the login budget at CAPI is used up",
-        )
-        .await;
+    if proven && app.capi.is_away() {
+        return by_ourselves.answer(app, "CAPI cannot be asked right now").await;
     }
-    match app.capi.login(version, &who, agent.as_deref()).await {
+    let refusal = app
+        .ring
+        .token_hash(&format!("{}\0{}", who.login, who.password.expose_secret()));
+    if let Some((status, body)) = REFUSED.get(&refusal).await {
+        return Ok(with_message(status, body));
+    }
+    let purpose = if proven { Purpose::Known } else { Purpose::Stranger };
+    if !upstream::count_login(app, purpose).await? {
+        return by_ourselves
+            .answer(app, "the login budget at CAPI is used up")
+            .await;
+    }
+    let within = if proven { WITH_ANSWER } else { WITHOUT_ANSWER };
+    match app.capi.login(version, &who, agent.as_deref(), within).await {
         Ok(Login::Accepted(token, answer)) => {
             remember(app, known, &headers, &who, &token, agent.as_deref()).await?;
             Ok(with_message(StatusCode::OK, answer))
         }
-        Ok(Login::Refused(status, answer)) => Ok(with_message(status, answer)),
+        Ok(Login::Refused(status, answer)) => {
+            if app.settings.login_budget.is_some() {
+                REFUSED.insert(refusal, (status, answer.clone())).await;
+            }
+            Ok(with_message(status, answer))
+        }
         Err(down) => {
             tracing::warn!(cause = down.cause, "a login could not be relayed");
-            without_capi(
-                app,
-                known.as_ref(),
-                &who,
-                agent.as_deref(),
-                "CAPI cannot be asked right now",
-            )
-            .await
+            by_ourselves.answer(app, "CAPI cannot be asked right now").await
         }
     }
 }
@@ -129,54 +154,77 @@ async fn remember(
 }
 
 async fn tenant_for(app: &App, headers: &HeaderMap) -> Result<Option<Tenant>, EngineError> {
-    let host = headers
-        .get(header::HOST)
-        .and_then(|h| h.to_str().ok())
-        .unwrap_or_default();
-    let host = host
-        .rsplit_once(':')
-        .map_or(host, |(name, _)| name)
-        .to_ascii_lowercase();
+    let host = host_name(headers);
     let by_host = app.settings.tenant_hosts.get(&host);
-    let name = by_host.or(app.settings.auto_enrolment.then_some(&app.settings.auto_tenant));
-    Ok(match name {
+    let open = match app.settings.auto_enrolment {
+        AutoEnrolment::Off => false,
+        AutoEnrolment::On => true,
+        AutoEnrolment::Local => is_local(&host, headers),
+    };
+    Ok(match by_host.or(open.then_some(&app.settings.auto_tenant)) {
         Some(name) => queries::get_tenant(app, name).await?.map(|(tenant, _)| tenant),
         None => None,
     })
 }
 
-/// Answers a login that CAPI does not decide: by the password that it accepted last.
-async fn without_capi(
-    app: &App,
-    known: Option<&Machine>,
-    who: &Credentials,
-    agent: Option<&str>,
-    why: &str,
-) -> Result<Response, EngineError> {
-    use secrecy::ExposeSecret as _;
-    let Some(machine) = known else {
-        return Err(EngineError::unavailable(
-            format!("{why}, and this login is not known here"),
-            60,
-        ));
+fn host_name(headers: &HeaderMap) -> String {
+    let host = headers
+        .get(header::HOST)
+        .and_then(|h| h.to_str().ok())
+        .unwrap_or_default();
+    let name = match host.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
+        Some((v6, _)) => v6,
+        None => host.rsplit_once(':').map_or(host, |(name, _)| name),
     };
+    name.to_ascii_lowercase()
+}
+
+/// Whether a request was made on this machine: it names it so, and no proxy passed it on. A proxy that ends TLS listens
+/// to everybody and speaks to us from here.
+fn is_local(host: &str, headers: &HeaderMap) -> bool {
+    let here = host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|a| a.is_loopback());
+    let passed_on = [
+        "forwarded",
+        "x-forwarded-for",
+        "x-forwarded-host",
+        "x-real-ip",
+        "via",
+    ];
+    here && !passed_on.iter().any(|name| headers.contains_key(*name))
+}
+
+/// Whether these are the credentials that CAPI accepted last for this machine.
+async fn is_accepted(app: &App, machine: &Machine, who: &Credentials) -> Result<bool, EngineError> {
     let accepted = upstream::password(app, machine.tenant, machine.id)
         .await
         .map_err(no_token)?;
-    let same = accepted.is_some_and(|p| {
+    Ok(accepted.is_some_and(|p| {
         same_secret(
             p.expose_secret().as_bytes(),
             who.password.expose_secret().as_bytes(),
         )
-    });
-    if !same {
-        return Err(EngineError::unavailable(
-            format!("{why}, and these credentials are not known here"),
-            60,
-        ));
+    }))
+}
+
+/// The answer to a login that CAPI does not decide.
+struct Ourselves {
+    /// The machine, if its credentials are known to be good.
+    machine: Option<Machine>,
+    scenarios: Vec<String>,
+    agent: Option<String>,
+}
+
+impl Ourselves {
+    async fn answer(self, app: &App, why: &str) -> Result<Response, EngineError> {
+        let Some(machine) = self.machine else {
+            return Err(EngineError::unavailable(
+                format!("{why}, and these credentials are not known here"),
+                60,
+            ));
+        };
+        queries::update_seen(app, &machine, &self.scenarios, self.agent.as_deref()).await?;
+        own_session(app, &machine)
     }
-    queries::update_seen(app, machine, &who.scenarios, agent).await?;
-    own_session(app, machine)
 }
 
 fn own_session(app: &App, machine: &Machine) -> Result<Response, EngineError> {

@@ -82,7 +82,14 @@ async fn pass_unauthenticated(
     let headers = crate::outbound::capi::passing(&headers, true);
     let answer = app
         .capi
-        .whole(Method::POST, &format!("v{version}/{path}"), None, headers, body)
+        .whole(
+            Method::POST,
+            &format!("v{version}/{path}"),
+            None,
+            headers,
+            body,
+            relay::PATIENCE,
+        )
         .await;
     let answer = answer.map_err(|down| {
         tracing::info!(cause = down.cause, path, "a request was not passed on");
@@ -132,6 +139,7 @@ async fn remove(
         query: None,
         headers: headers.clone(),
         body: Bytes::new(),
+        within: relay::PATIENCE,
     };
     let (tenant, id) = (machine.tenant, machine.id);
     if let Relayed::Down(down) = relay::send(app, &Caller::Machine(machine), given).await? {

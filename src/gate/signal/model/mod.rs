@@ -7,7 +7,7 @@ mod parse;
 
 pub use batch::{BatchError, ITEM_LIMIT, Item, split};
 pub use key::{Occurrences, alert_key};
-pub use parse::{Decision, Rejection, Signal, parse};
+pub use parse::{DECISION_LIMIT, Decision, Rejection, Signal, parse};
 
 /// Why an alert does or does not leave to CAPI. The number in `alert.forward_state`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

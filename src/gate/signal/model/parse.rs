@@ -12,6 +12,8 @@ use crate::kernel::net::{parse_address, parse_block};
 
 /// Largest signal, in bytes of JSON. An import of 20,000 decisions in one alert has 3.6 MB.
 const SIZE_LIMIT: usize = 4 << 20;
+/// Most decisions of one signal.
+pub const DECISION_LIMIT: usize = 25_000;
 /// Longest message.
 const MESSAGE_LIMIT: usize = 65_536;
 
@@ -145,6 +147,13 @@ fn read(fields: &Fields<'_>) -> Result<Signal, Rejection> {
         ..Geo::default()
     };
     let decisions = fields.list("decisions")?;
+    if decisions.len() > DECISION_LIMIT {
+        let reason = format!("holds more than {DECISION_LIMIT} decisions");
+        return Err(Rejection {
+            field: "decisions".to_owned(),
+            reason,
+        });
+    }
     let decisions: Result<Vec<_>, _> = decisions
         .iter()
         .enumerate()

@@ -1,1 +1,0 @@
-SELECT id FROM machine WHERE tenant_id = $1 AND login = $2 AND removed_at IS NULL

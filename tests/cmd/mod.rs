@@ -1,0 +1,5 @@
+//! The program as its operator meets it: starting, splitting, stopping, refusing, moving house.
+mod config;
+pub mod process;
+mod restore;
+mod serve;
