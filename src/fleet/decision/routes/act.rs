@@ -82,44 +82,47 @@ pub async fn ban(
         return Err(ApiError::BadRequest(why));
     }
     let (target, actor) = writable(&app, operator, &body.server).await?;
-    let ban = Ban {
-        subject,
-        duration: &body.duration,
-        reason,
-        actor: &actor,
-    };
-    let ids = app
-        .lapis
-        .post_alerts(&target, &[alert(&ban, Timestamp::now())])
-        .await;
-    let ids = ids.map_err(|e| refused(&e, &[400, 401, 403, 404, 500]))?;
-    let Some(id) = ids.first() else {
-        return Err(ApiError::Upstream(
-            StatusCode::BAD_GATEWAY,
-            "the LAPI server stored nothing".to_owned(),
-        ));
-    };
-    // The ban stands; its number is only for the record.
-    let decision_id = app.lapis.decision_of(&target, id).await.unwrap_or_default();
-    let note = note(&headers);
-    let audit = Audit {
-        kind: Act::Ban {
+    let (reason, note) = (reason.to_owned(), note(&headers));
+    let work = async move {
+        let ban = Ban {
+            subject,
             duration: &body.duration,
-        },
-        server: &body.server,
-        subject,
-        decision_id,
-        reason,
-        actor: &actor,
-        note: note.as_deref(),
+            reason: &reason,
+            actor: &actor,
+        };
+        let ids = app
+            .lapis
+            .post_alerts(&target, &[alert(&ban, Timestamp::now())])
+            .await;
+        let ids = ids.map_err(|e| refused(&e, &[400, 401, 403, 404, 500]))?;
+        let Some(id) = ids.first() else {
+            return Err(ApiError::Upstream(
+                StatusCode::BAD_GATEWAY,
+                "the LAPI server stored nothing".to_owned(),
+            ));
+        };
+        // The ban stands; its number is only for the record.
+        let decision_id = app.lapis.decision_of(&target, id).await.unwrap_or_default();
+        let audit = Audit {
+            kind: Act::Ban {
+                duration: &body.duration,
+            },
+            server: &body.server,
+            subject,
+            decision_id,
+            reason: &reason,
+            actor: &actor,
+            note: note.as_deref(),
+        };
+        record(&app, operator, &audit).await;
+        Ok(Json(DoneView {
+            success: true,
+            message: format!("{} banned for {}", subject.value(), body.duration),
+            server: body.server,
+            decision_id,
+        }))
     };
-    record(&app, operator, &audit).await;
-    Ok(Json(DoneView {
-        success: true,
-        message: format!("{} banned for {}", subject.value(), body.duration),
-        server: body.server,
-        decision_id,
-    }))
+    to_the_end(work).await
 }
 
 /// Lifts one decision on one LAPI server. Its bouncers are told.
@@ -143,33 +146,44 @@ pub async fn unban(
     let (given, reason) = check_subject(wrong, &body.ip, &body.reason)?;
     let id = id.unwrap_or_default();
     let (target, actor) = writable(&app, operator, &server).await?;
-    let found = confirm(&app, &target, id, given).await;
-    app.lapis
-        .delete_decision(&target, id)
-        .await
-        .map_err(|e| match e {
-            LapiError::NoDecision => ApiError::NotFound("Decision not found"),
-            e => refused(&e, &[400, 401, 500]),
-        })?;
-    let note = note(&headers);
-    let audit = Audit {
-        kind: Act::Unban {
-            confirmed: found.is_some(),
-        },
-        server: &server,
-        subject: found.unwrap_or(given),
-        decision_id: Some(id),
-        reason,
-        actor: &actor,
-        note: note.as_deref(),
+    let (reason, note) = (reason.to_owned(), note(&headers));
+    let work = async move {
+        let found = confirm(&app, &target, id, given).await;
+        app.lapis
+            .delete_decision(&target, id)
+            .await
+            .map_err(|e| match e {
+                LapiError::NoDecision => ApiError::NotFound("Decision not found"),
+                e => refused(&e, &[400, 401, 500]),
+            })?;
+        let audit = Audit {
+            kind: Act::Unban {
+                confirmed: found.is_some(),
+            },
+            server: &server,
+            subject: found.unwrap_or(given),
+            decision_id: Some(id),
+            reason: &reason,
+            actor: &actor,
+            note: note.as_deref(),
+        };
+        record(&app, operator, &audit).await;
+        Ok(Json(DoneView {
+            success: true,
+            message: format!("Decision {id} deleted"),
+            server,
+            decision_id: Some(id),
+        }))
     };
-    record(&app, operator, &audit).await;
-    Ok(Json(DoneView {
-        success: true,
-        message: format!("Decision {id} deleted"),
-        server,
-        decision_id: Some(id),
-    }))
+    to_the_end(work).await
+}
+
+/// Runs on although the caller goes away: what was done on a server is put on record.
+async fn to_the_end<T: Send + 'static>(
+    work: impl Future<Output = Result<T, ApiError>> + Send + 'static,
+) -> Result<T, ApiError> {
+    let done = tokio::spawn(work).await;
+    done.unwrap_or_else(|e| Err(ApiError::Internal(format!("an action on a LAPI server: {e}"))))
 }
 
 fn field(name: &str, reason: &str) -> FieldError {
