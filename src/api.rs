@@ -15,7 +15,7 @@ use utoipa_axum::router::OpenApiRouter;
 use crate::app::App;
 use crate::gate::{self, Gate};
 use crate::http::{ApiError, EngineError};
-use crate::{db, jobs, manage};
+use crate::{db, fleet, jobs, manage};
 
 mod operation;
 
@@ -46,6 +46,7 @@ pub fn openapi() -> utoipa::openapi::OpenApi {
     let (_, mut doc) = described();
     let (_, managed) = OpenApiRouter::<App>::new()
         .merge(manage::routes())
+        .merge(fleet::routes())
         .merge(operation::routes())
         .split_for_parts();
     doc.merge(managed);
@@ -102,6 +103,7 @@ pub fn router(gate: Gate, scrape: Scrape) -> Router {
     let (engines, _) = described();
     let (managed, _) = OpenApiRouter::<App>::new()
         .merge(manage::routes())
+        .merge(fleet::routes())
         .merge(operation::routes())
         .split_for_parts();
     let doc = openapi();

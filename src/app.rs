@@ -10,7 +10,9 @@ use tokio::sync::Notify;
 use crate::db::Db;
 use crate::http::Auth;
 use crate::kernel::keyring::Keyring;
+use crate::kernel::net::Block;
 use crate::outbound::capi::Capi;
+use crate::outbound::lapi::Lapis;
 
 /// What the operator of this installation decided.
 #[derive(Debug, Clone)]
@@ -25,6 +27,8 @@ pub struct Settings {
     pub auto_tenant: String,
     /// From the Host name a machine called to its tenant's name.
     pub tenant_hosts: BTreeMap<String, String>,
+    /// Addresses that Garrison itself has, as far as it knows: nobody bans them.
+    pub own_addresses: Vec<Block>,
 }
 
 /// Which logins land in a tenant by themselves.
@@ -49,6 +53,8 @@ pub struct App {
     pub auth: Auth,
     /// The Central API.
     pub capi: Capi,
+    /// The tenants' LAPI servers.
+    pub lapis: Lapis,
     /// The operator's decisions.
     pub settings: Arc<Settings>,
     /// Rung when this process put something into the outbox: a hint, so that its own worker need not wait for its

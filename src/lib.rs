@@ -7,6 +7,7 @@ pub mod app;
 pub mod cmd;
 pub mod config;
 pub mod db;
+pub mod fleet;
 pub mod gate;
 pub mod http;
 pub mod jobs;

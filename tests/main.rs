@@ -12,6 +12,7 @@ mod cmd;
 mod contract;
 mod db;
 mod drill;
+mod fleet;
 mod gate;
 mod manage;
 mod support;

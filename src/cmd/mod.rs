@@ -2,6 +2,7 @@
 
 mod context;
 mod filter;
+mod lapi;
 mod machine;
 mod migrate;
 mod openapi;
@@ -53,6 +54,9 @@ enum Command {
     /// Filter rules.
     #[command(subcommand)]
     Filter(filter::Command),
+    /// LAPI servers: where decisions are searched in and written to.
+    #[command(subcommand)]
+    Lapi(lapi::Command),
     /// Print the `OpenAPI` description.
     Openapi,
 }
@@ -87,6 +91,7 @@ fn run(cli: Cli) -> anyhow::Result<()> {
             Command::Machine(command) => machine::run(config, cli.output, command).await,
             Command::Token(command) => token::run(config, cli.output, command).await,
             Command::Filter(command) => filter::run(config, cli.output, command).await,
+            Command::Lapi(command) => lapi::run(config, cli.output, command).await,
             Command::Openapi => openapi::run(),
         }
     })

@@ -26,6 +26,7 @@ use crate::gate::forward::Forward;
 use crate::gate::{Gate, filter};
 use crate::http::{Auth, edge, layers};
 use crate::jobs::Worker;
+use crate::kernel::net::{Block, parse_address};
 use crate::outbound::capi::Capi;
 
 /// How often partitions are made ahead and expired credentials go.
@@ -53,7 +54,7 @@ pub async fn run(config: Config, file: Option<PathBuf>, args: Args) -> anyhow::R
 pub async fn work_only(config: Config) -> anyhow::Result<()> {
     start_logging(&config);
     let installation = Installation::open(config).await?;
-    let gate = gate(&installation)?;
+    let gate = gate(&installation, None)?;
     let stop = CancellationToken::new();
     let tasks = TaskTracker::new();
     start_work(&gate, &tasks, &stop);
@@ -75,7 +76,7 @@ async fn serve(installation: &Installation, args: Args) -> anyhow::Result<()> {
     let address = listener.local_addr()?;
     let url = config.server.base_url(address);
     set_fact(&installation.db, "served_url", &url).await?;
-    let gate = gate(installation)?;
+    let gate = gate(installation, Some(address))?;
     let app = gate.app.clone();
     let limits = edge::Limits {
         connections: config.server.max_connections,
@@ -119,7 +120,7 @@ async fn wait_for_end(installation: &Installation) -> anyhow::Result<()> {
     }
 }
 
-fn gate(installation: &Installation) -> anyhow::Result<Gate> {
+fn gate(installation: &Installation, listens: Option<SocketAddr>) -> anyhow::Result<Gate> {
     let config = &installation.config;
     let auto_enrolment = match config.enrolment.auto {
         Some(true) => AutoEnrolment::On,
@@ -133,6 +134,7 @@ fn gate(installation: &Installation) -> anyhow::Result<Gate> {
         auto_enrolment,
         auto_tenant: config.enrolment.tenant.clone(),
         tenant_hosts: config.enrolment.hosts.clone(),
+        own_addresses: own_addresses(config),
     };
     let (db, ring) = (installation.db.clone(), installation.ring.clone());
     let app = App {
@@ -140,6 +142,7 @@ fn gate(installation: &Installation) -> anyhow::Result<Gate> {
         db,
         ring,
         capi,
+        lapis: super::lapi::client(config, listens)?,
         settings: Arc::new(settings),
         outbox: Arc::new(Notify::new()),
         draining: Arc::new(AtomicBool::new(false)),
@@ -149,6 +152,19 @@ fn gate(installation: &Installation) -> anyhow::Result<Gate> {
         rules: filter::Rules::default(),
         storing: Arc::new(Semaphore::new((config.database.pool_size / 2).max(1))),
     })
+}
+
+/// What engines reach us by, as far as it is an address.
+fn own_addresses(config: &Config) -> Vec<Block> {
+    let public = config
+        .server
+        .public_url
+        .as_deref()
+        .and_then(|url| url.parse().ok());
+    let public = public.as_ref().and_then(axum::http::Uri::host);
+    let public = public.and_then(|host| parse_address(host.trim_matches(['[', ']'])));
+    let listen = Some(config.server.listen.ip()).filter(|ip| !ip.is_unspecified());
+    listen.into_iter().chain(public).map(Block::host).collect()
 }
 
 fn start_work(gate: &Gate, tasks: &TaskTracker, stop: &CancellationToken) {

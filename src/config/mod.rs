@@ -6,7 +6,9 @@ mod database;
 mod enrolment;
 mod error;
 mod filters;
+mod lapi;
 mod logging;
+mod outbound;
 mod security;
 mod server;
 mod setting;
@@ -20,6 +22,7 @@ mod tests;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
+use cidr::IpCidr;
 use secrecy::SecretString;
 
 pub use capi::Capi;
@@ -27,7 +30,9 @@ pub use database::Database;
 pub use enrolment::Enrolment;
 pub use error::ConfigError;
 pub use filters::{FilterMode, Filters};
+pub use lapi::{LapiServer, lapi_servers};
 pub use logging::{LogFormat, Logging};
+pub use outbound::Outbound;
 pub use server::Server;
 pub use setting::{Setting, table};
 
@@ -46,6 +51,8 @@ pub struct Config {
     pub capi: Capi,
     /// Machines that nobody announced.
     pub enrolment: Enrolment,
+    /// Servers that tenants name.
+    pub outbound: Outbound,
     /// The key that seals stored credentials, at least 32 bytes.
     pub secret_key: Option<SecretString>,
     /// The first import of filter rules.
@@ -73,6 +80,7 @@ impl Config {
             database: Database::read(&source)?,
             capi: Capi::read(&source)?,
             enrolment: Enrolment::read(&source)?,
+            outbound: Outbound::read(&source)?,
             secret_key: security::secret_key(&source)?,
             filters: Filters::read(&source)?,
             logging: Logging::read(&source)?,
@@ -105,6 +113,22 @@ impl Config {
         self.enrolment
             .auto
             .unwrap_or_else(|| self.server.listen.ip().is_loopback())
+    }
+
+    /// Private networks that tenants' servers may be in: as configured, else this machine alone when only it can ask.
+    #[must_use]
+    pub fn allow_private(&self) -> Vec<IpCidr> {
+        let loopback = || {
+            ["127.0.0.0/8", "::1"]
+                .iter()
+                .filter_map(|text| text.parse().ok())
+                .collect()
+        };
+        match &self.outbound.allow_private {
+            Some(networks) => networks.clone(),
+            None if self.server.listen.ip().is_loopback() => loopback(),
+            None => Vec::new(),
+        }
     }
 }
 

@@ -1,8 +1,10 @@
 //! Where Garrison listens and keeps its files.
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
+
+use cidr::{IpCidr, IpInet};
 
 use super::error::ConfigError;
 use super::setting::Setting;
@@ -94,6 +96,18 @@ impl Server {
             max_connections,
         })
     }
+}
+
+/// An address or a network; the host part of a network is dropped.
+pub(super) fn network(text: &str) -> Option<IpCidr> {
+    if let Ok(address) = text.parse::<IpAddr>() {
+        return Some(IpCidr::new_host(address));
+    }
+    // `10/8` and other short forms are too easily something else than meant.
+    let (address, length) = text.split_once('/')?;
+    let address: IpAddr = address.parse().ok()?;
+    let length: u8 = length.parse().ok()?;
+    IpInet::new(address, length).ok().map(|inet| inet.network())
 }
 
 pub(super) fn data_dir(source: &Source<'_>) -> Result<PathBuf, ConfigError> {

@@ -2,7 +2,7 @@
 
 use std::sync::LazyLock;
 
-use super::{capi, database, enrolment, filters, logging, security, server};
+use super::{capi, database, enrolment, filters, logging, outbound, security, server};
 
 /// One setting: the source of the README's table and of the check for unknown names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -77,6 +77,7 @@ pub fn table() -> &'static [Setting] {
             database::SETTINGS,
             capi::SETTINGS,
             enrolment::SETTINGS,
+            outbound::SETTINGS,
             security::SETTINGS,
             filters::SETTINGS,
             logging::SETTINGS,

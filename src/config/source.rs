@@ -99,6 +99,19 @@ impl<'a> Source<'a> {
         }
     }
 
+    /// What the file says at a path that is no setting, `${…}` substituted.
+    pub(super) fn part(&self, key: &'static str) -> Result<Option<Found>, ConfigError> {
+        let Some(node) = self.root.at(key) else {
+            return Ok(None);
+        };
+        Ok(Some(Found {
+            key,
+            origin: format!("line {} of the file", node.line),
+            alias: true,
+            input: self.input(key, node)?,
+        }))
+    }
+
     /// A secret from `NAME` or from the file that `NAME_FILE` names.
     fn secret_variable(&self, name: &str) -> Result<Option<String>, ConfigError> {
         let file_variable = format!("{name}_FILE");
@@ -225,6 +238,10 @@ impl<'a> Source<'a> {
                 }
                 Known::Setting => {}
                 Known::Section => self.check_keys(&key, child)?,
+                Known::Unused if key == "lapi_servers" => self.warn(format!(
+                    "`{key}` (line {}) is not read from here: `garrison lapi import <this file>` takes the servers over",
+                    child.line
+                )),
                 Known::Unused => self.warn(format!(
                     "`{key}` (line {}) is CrowdSieve's and has no effect in Garrison",
                     child.line

@@ -182,6 +182,7 @@ bouncer_metrics: {retention_days: 30}
     );
     assert_eq!(config.database.pool_size, 4);
     let warned = config.warnings.join("\n");
+    assert!(warned.contains("garrison lapi import"), "{warned}");
     for name in [
         "proxy.other",
         "lapi_servers",
@@ -321,6 +322,7 @@ fn table_is_complete() {
         include_str!("database.rs"),
         include_str!("capi.rs"),
         include_str!("enrolment.rs"),
+        include_str!("outbound.rs"),
         include_str!("security.rs"),
         include_str!("filters.rs"),
         include_str!("logging.rs"),
@@ -341,4 +343,25 @@ fn table_is_complete() {
             assert!(hidden || unset != set, "{name} changes nothing");
         }
     }
+}
+
+#[test]
+fn private_networks_are_open_where_somebody_says_so_or_only_loopback_asks() {
+    let shown = |config: Config| {
+        let texts: Vec<String> = config.allow_private().iter().map(ToString::to_string).collect();
+        texts.join(" ")
+    };
+    assert_eq!(shown(ok("", &[])), "127.0.0.0/8 ::1");
+    assert_eq!(shown(ok("server: {listen: '0.0.0.0:80'}", &[])), "");
+    let variable = "GARRISON_OUTBOUND_ALLOW_PRIVATE";
+    assert_eq!(
+        shown(ok("", &[(variable, "10.1.2.3/8, fd00::/8")])),
+        "10.0.0.0/8 fd00::/8"
+    );
+    assert_eq!(shown(ok("", &[(variable, "none")])), "");
+    assert_eq!(
+        shown(ok("outbound: {allow_private: [192.168.0.0/16]}", &[])),
+        "192.168.0.0/16"
+    );
+    assert!(refused("", &[(variable, "10/8")]).contains("outbound.allow_private"));
 }

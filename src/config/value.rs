@@ -112,6 +112,25 @@ impl Found {
     pub(super) fn path(&self) -> Result<PathBuf, ConfigError> {
         self.text().map(PathBuf::from)
     }
+
+    /// Several texts: a list in the file, or one text with commas.
+    pub(super) fn texts(&self) -> Result<Vec<&str>, ConfigError> {
+        match &self.input {
+            Input::Text(text) => Ok(text
+                .split(',')
+                .map(str::trim)
+                .filter(|item| !item.is_empty())
+                .collect()),
+            Input::List(items) => items
+                .iter()
+                .map(|item| match item {
+                    Input::Text(text) => Ok(text.trim()),
+                    _ => Err(self.invalid("a list of texts")),
+                })
+                .collect(),
+            _ => Err(self.invalid("a list, or a text with commas")),
+        }
+    }
 }
 
 /// Go's duration without sign: `1h30m`, `1.5s`, `500ms`, `0`. `None` when malformed or beyond 2^64 nanoseconds.

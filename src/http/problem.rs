@@ -25,12 +25,16 @@ pub enum ApiError {
     NotFound(&'static str),
     /// The request says something it cannot say.
     Invalid(Vec<FieldError>),
+    /// The same, in one sentence.
+    BadRequest(String),
     /// It contradicts what stands.
     Conflict(String),
     /// More than the limit.
     TooLarge(String),
     /// A media type or encoding that we do not read.
     Unsupported(String),
+    /// Another server refused or failed: the status that it means to the caller.
+    Upstream(StatusCode, String),
     /// We cannot right now; seconds until another try makes sense.
     Unavailable(u32),
     /// A bug of ours. The cause is logged and never shown.
@@ -119,6 +123,15 @@ impl IntoResponse for ApiError {
                     text.join("; "),
                 )
             }
+            Self::BadRequest(detail) => (
+                StatusCode::BAD_REQUEST,
+                "/problems/invalid",
+                "Invalid request",
+                detail,
+            ),
+            Self::Upstream(status, detail) => {
+                (status, "/problems/upstream", "The other server failed", detail)
+            }
             Self::Conflict(detail) => (StatusCode::CONFLICT, "/problems/conflict", "Conflict", detail),
             Self::TooLarge(detail) => (
                 StatusCode::PAYLOAD_TOO_LARGE,
@@ -165,7 +178,7 @@ impl IntoResponse for ApiError {
             header::CONTENT_TYPE,
             HeaderValue::from_static("application/problem+json"),
         );
-        if status == StatusCode::UNAUTHORIZED {
+        if kind == "/problems/unauthorized" {
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
         if let Some(seconds) = retry_after {

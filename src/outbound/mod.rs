@@ -1,3 +1,6 @@
 //! Other machines that we talk to.
 
 pub mod capi;
+pub mod client;
+pub mod lapi;
+mod range;

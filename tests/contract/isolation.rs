@@ -142,6 +142,7 @@ async fn rows_of_another_tenant_are_refused() {
         "UPDATE api_token SET tenant_id = 2",
         "UPDATE filter_rule SET tenant_id = 2",
         "UPDATE lane SET tenant_id = 2",
+        "UPDATE lapi_server SET tenant_id = 2, name = 'moved', slot = 50",
         "SET LOCAL row_security = off; SELECT FROM alert",
         "SET LOCAL row_security = off; DELETE FROM filter_rule",
         "SELECT FROM alert_old",

@@ -14,7 +14,7 @@ pub fn forgetful(sql: &str) -> String {
 }
 
 /// Reads, and the parameters after the tenant: what belongs to tenant 2, or to both.
-pub const READS: [(&str, &str); 20] = [
+pub const READS: [(&str, &str); 23] = [
     ("alert/exists_newer", ", '{newest_a}'"),
     ("alert/get", ", 201"),
     (
@@ -30,6 +30,7 @@ pub const READS: [(&str, &str); 20] = [
         ", NULL, NULL, NULL, NULL, NULL, '192.0.2.7', '192.0.2.7', '192.0.2.7', NULL, NULL, NULL, NULL, 100, 0",
     ),
     ("alert/get_body", ", '{batch_b}'"),
+    ("decision/get_actor", ", 201"),
     ("filter/count", ""),
     ("filter/get", ", 201"),
     ("filter/get_set", ""),
@@ -41,6 +42,8 @@ pub const READS: [(&str, &str); 20] = [
     ("filter/list_enabled", ""),
     ("forward/list", ", 201, '0', 0, '9223372036854775807', 100"),
     ("forward/get_body", ", '{batch_b}'"),
+    ("lapi/get", ", 'canary'"),
+    ("lapi/list", ""),
     ("machine/get_credentials", ", 201"),
     ("machine/get_upstream", ", 201"),
     ("machine/list", ""),
@@ -50,7 +53,7 @@ pub const READS: [(&str, &str); 20] = [
 ];
 
 /// Changes of tenant 2's rows.
-pub const CHANGES: [(&str, &str); 22] = [
+pub const CHANGES: [(&str, &str); 25] = [
     ("filter/delete", ", 201"),
     ("filter/update", ", 201, 'x', true, NULL, '{}', 9"),
     ("filter/update_set", ", 1"),
@@ -61,6 +64,12 @@ pub const CHANGES: [(&str, &str); 22] = [
     ("lane/release", ", 1, 201, 0, '5'"),
     ("lane/renew", ", 1, 201, 0, 60"),
     ("lane/update_delivered", ", 1, 201, 0, '5', 5"),
+    ("lapi/delete", ", 'theirs'"),
+    (
+        "lapi/update",
+        ", 201, 1, 'https://x.test/', '\\xaa', NULL, NULL, false, '{}', '{}'",
+    ),
+    ("lapi/update_check", ", 201, 1, true, NULL, NULL, NULL, 'x'"),
     ("machine/claim_login", ", 201"),
     ("machine/release_login", ", 202"),
     ("machine/update_login", ", 201, '', '', now(), '{}', 'x'"),
@@ -76,9 +85,17 @@ pub const CHANGES: [(&str, &str); 22] = [
 ];
 
 /// New rows: of whichever tenant comes first.
-pub const INSERTS: [(&str, &str); 6] = [
+pub const INSERTS: [(&str, &str); 8] = [
+    (
+        "decision/insert_audit",
+        ", '01900000-0000-7000-8000-000000000001', '192.0.2.1', '192.0.2.1', 'x', '1', 'x', 'ip', '192.0.2.1', '192.0.2.1', NULL, 'x', '{}'",
+    ),
     ("filter/insert", ", 'x', true, NULL, '{}', 1"),
     ("filter/insert_set", ", 1"),
+    (
+        "lapi/insert",
+        ", 100, 'new', 'https://x.test/', '\\xaa', NULL, NULL, false, '{}', '{}'",
+    ),
     (
         "machine/insert",
         ", 'login_new', 2, 'x', NULL, 'x', '', true, 'x'",

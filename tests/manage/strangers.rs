@@ -45,6 +45,11 @@ async fn operations(world: &World) -> Vec<(String, String)> {
         "/api/filters/{id}",
         "/api/filters/test",
         "/api/machines",
+        "/api/lapi-servers",
+        "/api/lapi-servers/{name}",
+        "/api/decisions",
+        "/api/decisions/ban",
+        "/api/decisions/{id}",
         "/health",
         "/v3/signals",
         "/v2/signals",
@@ -117,6 +122,30 @@ fn fill(path: &str, id: &str) -> String {
     braces.replace_all(path, id).into_owned()
 }
 
+/// A LAPI server that is not there.
+fn server(name: &str) -> Value {
+    let url = format!("http://127.0.0.1:{}/", crate::support::free_port());
+    json!({"name": name, "url": url, "apiKey": "k", "machineId": "m", "password": "p"})
+}
+
+/// A body that the operation takes.
+fn body(path: &str) -> Value {
+    match path {
+        "/api/lapi-servers" => server("mine"),
+        "/api/lapi-servers/{name}" => {
+            let mut body = server("mine");
+            body.as_object_mut().expect("object").remove("name");
+            body
+        }
+        "/api/decisions/ban" => {
+            json!({"server": "theirs", "ip": "192.0.2.1", "duration": "1h", "reason": "x"})
+        }
+        "/api/decisions/{id}" => json!({"reason": "x", "ip": "192.0.2.1"}),
+        "/api/filters" | "/api/filters/{id}" => rule("mine now", "scenario", "eq", json!("y")),
+        _ => panic!("teach this test about {path}"),
+    }
+}
+
 /// One thing of the tenant's for each path with an id.
 async fn belongings(world: &World, tenant: &Tenant) -> Vec<(&'static str, String)> {
     let api = world.api_of(tenant);
@@ -127,9 +156,12 @@ async fn belongings(world: &World, tenant: &Tenant) -> Vec<(&'static str, String
         .post("/api/filters", &rule("theirs", "scenario", "eq", json!("x")))
         .await;
     assert!((200..300).contains(&made.status), "{}", made.text());
+    api.post("/api/lapi-servers", &server("theirs")).await.expect(201);
     vec![
         ("/api/alerts/{id}", alert),
         ("/api/filters/{id}", text(&made.json(), "id")),
+        ("/api/lapi-servers/{name}", "theirs".to_owned()),
+        ("/api/decisions/{id}?server=theirs", "1".to_owned()),
     ]
 }
 
@@ -144,17 +176,16 @@ async fn another_tenants_ids_are_404_and_untouched() {
         if !path.contains('{') || !path.starts_with("/api/") {
             continue;
         }
-        let (_, id) = theirs
+        let (at, id) = theirs
             .iter()
-            .find(|(p, _)| *p == path)
+            .find(|(p, _)| p.split('?').next() == Some(&path))
             .unwrap_or_else(|| panic!("teach this test about {path}"));
-        let body = rule("mine now", "scenario", "eq", json!("y"));
         let with = |id: &str| {
-            let request = stranger.request(&method, &fill(&path, id));
+            let request = stranger.request(&method, &fill(at, id));
             if method == "GET" {
                 request
             } else {
-                request.json(&body)
+                request.json(&body(&path))
             }
         };
         let answer = crate::support::http::send(with(id)).await.expect(404);
@@ -170,13 +201,23 @@ async fn another_tenants_ids_are_404_and_untouched() {
         tried += 1;
     }
     assert!(tried >= 4, "only {tried} operations have ids");
-    for (path, id) in &theirs {
+    let ban = stranger
+        .post("/api/decisions/ban", &body("/api/decisions/ban"))
+        .await;
+    assert_eq!(ban.status, 404, "{}", ban.text());
+    for (path, id) in theirs.iter().filter(|(path, _)| !path.contains("decisions")) {
         owner.get(&fill(path, id)).await.expect(200);
     }
     let kept = owner.get(&fill("/api/filters/{id}", &theirs[1].1)).await.json();
     assert_eq!(kept["name"], "theirs");
     // lists hold one's own only
-    for path in ["/api/alerts?limit=1000&raw=true", "/api/machines", "/api/filters"] {
+    for path in [
+        "/api/alerts?limit=1000&raw=true",
+        "/api/machines",
+        "/api/filters",
+        "/api/lapi-servers",
+        "/api/decisions?ip=198.51.100.1",
+    ] {
         let list = stranger.get(path).await.expect(200).text();
         assert!(
             !list.contains("theirs") && !list.contains("192.0.2.1"),
@@ -227,14 +268,16 @@ async fn the_read_scope_reads_and_never_writes() {
         if !path.starts_with("/api/") || path == "/api/filters/test" {
             continue;
         }
-        let request = reader.request(&method, &fill(&path, "1"));
+        let query = if path == "/api/decisions" {
+            "?ip=192.0.2.1"
+        } else {
+            ""
+        };
+        let request = reader.request(&method, &format!("{}{query}", fill(&path, "1")));
         let body = match (method.as_str(), path.as_str()) {
-            ("POST", "/api/filters") | ("PUT", "/api/filters/{id}") => {
-                Some(rule("x", "scenario", "eq", json!("y")))
-            }
             ("PUT", "/api/filters") => Some(json!({"mode": "allow"})),
             ("GET" | "DELETE", _) => None,
-            _ => panic!("teach this test about {method} {path}"),
+            _ => Some(body(&path)),
         };
         let request = match &body {
             Some(body) => request.json(body),

@@ -21,6 +21,24 @@ fn package() -> PathBuf {
     fs
 }
 
+/// What `lab.sh` sets up.
+pub const BOUNCER_KEY: &str = "lab-bouncer-key-0123456789abcdef";
+
+fn launch(dir: &Scratch, log: &Path) -> Child {
+    let file = std::fs::File::options()
+        .create(true)
+        .append(true)
+        .open(log)
+        .expect("log file");
+    let mut cmd = Command::new(package().join("usr/bin/crowdsec"));
+    cmd.arg("-c")
+        .arg(dir.join("lapi/config.yaml"))
+        .arg("-no-cs")
+        .stdin(Stdio::null());
+    cmd.stdout(file.try_clone().expect("log file")).stderr(file);
+    cmd.spawn().expect("crowdsec starts")
+}
+
 /// A Local API of CrowdSec 1.4.6 whose Central API is the service under test.
 pub struct Engine {
     lapi: Child,
@@ -48,29 +66,65 @@ impl Engine {
             "lab.sh setup: {}",
             String::from_utf8_lossy(&out.stderr)
         );
-        let file = std::fs::File::create(&log).expect("log file");
-        let mut cmd = Command::new(package().join("usr/bin/crowdsec"));
-        cmd.arg("-c")
-            .arg(dir.join("lapi/config.yaml"))
-            .arg("-no-cs")
-            .stdin(Stdio::null());
-        cmd.stdout(file.try_clone().expect("log file")).stderr(file);
-        let lapi = cmd.spawn().expect("crowdsec starts");
         let engine = Self {
-            lapi,
+            lapi: launch(&dir, &log),
             port,
             dir,
             login: machine.login.clone(),
             log,
         };
-        let api = engine.api(None);
+        engine.wait().await;
+        engine
+    }
+
+    /// A Local API alone: its Central API is not there.
+    pub async fn alone() -> Self {
+        let machine = Machine::new(&"a".repeat(48), "password");
+        Self::start("http://127.0.0.1:1/", &machine).await
+    }
+
+    async fn wait(&self) {
+        let api = self.api(None);
         wait::until_true("the engine's Local API answers", wait::secs(20), || async {
             super::http::try_send(api.request("GET", "/health"))
                 .await
                 .is_ok_and(|a| a.status == 200)
         })
         .await;
-        engine
+    }
+
+    pub fn stop(&mut self) {
+        let _ = self.lapi.kill();
+        let _ = self.lapi.wait();
+    }
+
+    /// The sessions it gave before are worth nothing afterwards.
+    pub async fn restart(&mut self) {
+        self.stop();
+        self.lapi = launch(&self.dir, &self.log);
+        self.wait().await;
+    }
+
+    /// What `POST /api/lapi-servers` takes to write to it.
+    pub fn server(&self, name: &str) -> Value {
+        json!({"name": name, "url": self.url(), "apiKey": BOUNCER_KEY,
+            "machineId": "lab-watcher", "password": "lab-watcher-password"})
+    }
+
+    pub fn url(&self) -> String {
+        format!("http://127.0.0.1:{}/", self.port)
+    }
+
+    /// What a bouncer sees.
+    pub async fn decisions(&self, query: &str) -> Vec<Value> {
+        let call = self.api(None).request("GET", &format!("/v1/decisions?{query}"));
+        let call = call
+            .header("x-api-key", BOUNCER_KEY)
+            .header("user-agent", "lab/1.0");
+        match send(call).await.expect(200).json() {
+            Value::Array(list) => list,
+            _ => Vec::new(),
+        }
     }
 
     fn api(&self, token: Option<&str>) -> Api {
@@ -129,8 +183,7 @@ impl Engine {
 
 impl Drop for Engine {
     fn drop(&mut self) {
-        let _ = self.lapi.kill();
-        let _ = self.lapi.wait();
+        self.stop();
         if std::thread::panicking() {
             let log = std::fs::read_to_string(&self.log).unwrap_or_default();
             let tail: Vec<&str> = log.lines().rev().take(40).collect();

@@ -126,7 +126,9 @@ async fn raw_of(db: &Db, tenant: Tenant, rows: &[Row]) -> Result<HashMap<i64, St
                 .push((row.get("id"), offset, length));
         }
     }
-    let mut out = HashMap::with_capacity(rows.len());
+    // Rows of our own say it themselves.
+    let own = |row: &Row| Some((row.get("id"), row.get::<_, Option<String>>("raw_json")?));
+    let mut out: HashMap<i64, String> = rows.iter().filter_map(own).collect();
     if places.is_empty() {
         return Ok(out);
     }

@@ -1,0 +1,1 @@
+DELETE FROM lapi_server WHERE tenant_id = $1 AND name = $2

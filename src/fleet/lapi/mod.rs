@@ -1,0 +1,9 @@
+//! LAPI servers: where a tenant's decisions are searched in and written to.
+
+mod model;
+mod queries;
+mod routes;
+
+pub use model::{Draft, SERVER_LIMIT, Server, is_name};
+pub use queries::{Refused, check, delete, get, insert, list, update};
+pub use routes::routes;

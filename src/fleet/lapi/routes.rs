@@ -1,0 +1,209 @@
+use axum::Json;
+use axum::extract::{DefaultBodyLimit, Path, State};
+use axum::http::StatusCode;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::model::{Draft, Server, is_name};
+use super::queries::{self, Refused};
+use crate::app::App;
+use crate::db::DbError;
+use crate::http::{ApiError, Editor, JsonBody, Operator, Problem};
+use crate::kernel::time::rfc3339_millis;
+
+const NOT_FOUND: ApiError = ApiError::NotFound("LAPI server not found");
+
+/// LAPI servers.
+pub fn routes() -> OpenApiRouter<App> {
+    OpenApiRouter::new()
+        .routes(routes!(list, create))
+        .routes(routes!(show, replace, delete))
+        .layer(DefaultBodyLimit::max(64 * 1024))
+}
+
+/// A LAPI server. Its secrets are never shown.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ServerView {
+    name: String,
+    /// In its canonical form.
+    url: String,
+    /// Whether there are a machine and a password to write with.
+    can_ban: bool,
+    machine_id: Option<String>,
+    /// Whether decisions from elsewhere go there.
+    replicate_decisions: bool,
+    /// The agents behind it: what they report does not go back there.
+    source_machine_ids: Vec<String>,
+    tags: Vec<String>,
+    created_at: String,
+    updated_at: String,
+    /// What worked when it was last tried.
+    check: Option<CheckView>,
+}
+
+/// What of a server works.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct CheckView {
+    at: String,
+    /// It answers as a LAPI does.
+    reachable: bool,
+    /// It takes the key; null when that could not be tried.
+    key: Option<bool>,
+    /// It takes the machine's login; null when that could not be tried or there is none.
+    login: Option<bool>,
+    /// What its routes tell of its release.
+    version: Option<String>,
+    /// The first thing that does not work.
+    error: Option<String>,
+}
+
+impl From<Server> for ServerView {
+    fn from(server: Server) -> Self {
+        Self {
+            can_ban: server.can_ban(),
+            name: server.name,
+            url: server.url,
+            machine_id: server.machine_id,
+            replicate_decisions: server.replicate_decisions,
+            source_machine_ids: server.source_machine_ids,
+            tags: server.tags,
+            created_at: rfc3339_millis(server.created_at),
+            updated_at: rfc3339_millis(server.updated_at),
+            check: server.checked.map(|(at, check)| CheckView {
+                at: rfc3339_millis(at),
+                reachable: check.reachable,
+                key: check.key,
+                login: check.login,
+                version: check.version.map(Into::into),
+                error: check.error,
+            }),
+        }
+    }
+}
+
+/// A server to store, or to put in another's place. It holds secrets: no `Debug`.
+#[derive(Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ServerBody {
+    /// Letters, digits, `_` and `-`, at most 64; in a replacement it may only repeat the name.
+    #[schema(pattern = "^[a-zA-Z0-9_-]{1,64}$")]
+    name: Option<String>,
+    /// http or https, without user, query and fragment.
+    url: String,
+    /// A bouncer's key at that server. In a replacement it may be left out as long as the URL stays.
+    api_key: Option<String>,
+    /// A machine at that server, to write with.
+    machine_id: Option<String>,
+    /// That machine's password. In a replacement it may be left out as long as URL and machine stay.
+    password: Option<String>,
+    #[serde(default)]
+    replicate_decisions: bool,
+    #[serde(default)]
+    source_machine_ids: Vec<String>,
+    #[serde(default)]
+    tags: Vec<String>,
+}
+
+impl ServerBody {
+    fn draft(self, name: String) -> Draft {
+        Draft {
+            name,
+            url: self.url,
+            bouncer_key: self.api_key.map(Into::into),
+            machine_id: self.machine_id,
+            machine_password: self.password.map(Into::into),
+            replicate_decisions: self.replicate_decisions,
+            source_machine_ids: self.source_machine_ids,
+            tags: self.tags,
+        }
+    }
+}
+
+/// The tenant's LAPI servers, by name.
+#[utoipa::path(get, path = "/api/lapi-servers", tag = "LAPI servers",
+    responses((status = 200, body = Vec<ServerView>), (status = 401, body = Problem)))]
+async fn list(State(app): State<App>, operator: Operator) -> Result<Json<Vec<ServerView>>, ApiError> {
+    let servers = queries::list(&app.db, operator.tenant).await?;
+    Ok(Json(servers.into_iter().map(Into::into).collect()))
+}
+
+/// A new server. It is tried at once, and `check` says what works; it is kept whatever the outcome.
+#[utoipa::path(post, path = "/api/lapi-servers", tag = "LAPI servers", request_body = ServerBody,
+    responses((status = 201, body = ServerView), (status = 400, body = Problem), (status = 401, body = Problem), (status = 403, body = Problem), (status = 409, body = Problem), (status = 413, body = Problem), (status = 415, body = Problem)))]
+async fn create(
+    State(app): State<App>,
+    Editor(operator): Editor,
+    JsonBody(mut body): JsonBody<ServerBody>,
+) -> Result<(StatusCode, Json<ServerView>), ApiError> {
+    let name = body.name.take().unwrap_or_default();
+    let draft = body
+        .draft(name)
+        .check(app.lapis.policy(), None)
+        .map_err(ApiError::Invalid)?;
+    let stored = queries::insert(&app.db, &app.ring, operator.tenant, &draft).await;
+    let server = stored.map_err(|e| match e {
+        Refused::Db(e) => e.into(),
+        refused => ApiError::Conflict(refused.to_string()),
+    })?;
+    let server = queries::check(&app.db, &app.ring, &app.lapis, operator.tenant, server).await?;
+    Ok((StatusCode::CREATED, Json(server.into())))
+}
+
+/// One server.
+#[utoipa::path(get, path = "/api/lapi-servers/{name}", tag = "LAPI servers", operation_id = "get_lapi_server", params(("name" = String, Path)),
+    responses((status = 200, body = ServerView), (status = 401, body = Problem), (status = 404, body = Problem)))]
+async fn show(
+    State(app): State<App>,
+    operator: Operator,
+    Path(name): Path<String>,
+) -> Result<Json<ServerView>, ApiError> {
+    Ok(Json(find(&app, operator, &name).await?.into()))
+}
+
+/// Replaces a server. Secrets that are left out stay, as long as the URL does. It is tried at once.
+#[utoipa::path(put, path = "/api/lapi-servers/{name}", tag = "LAPI servers", params(("name" = String, Path)), request_body = ServerBody,
+    responses((status = 200, body = ServerView), (status = 400, body = Problem), (status = 401, body = Problem), (status = 403, body = Problem), (status = 404, body = Problem), (status = 409, body = Problem), (status = 413, body = Problem), (status = 415, body = Problem)))]
+async fn replace(
+    State(app): State<App>,
+    Editor(operator): Editor,
+    Path(name): Path<String>,
+    JsonBody(body): JsonBody<ServerBody>,
+) -> Result<Json<ServerView>, ApiError> {
+    let before = find(&app, operator, &name).await?;
+    if body.name.as_ref().is_some_and(|new| *new != name) {
+        return Err(ApiError::field("name", "cannot change: make another server"));
+    }
+    let draft = body.draft(name).check(app.lapis.policy(), Some(&before));
+    let draft = draft.map_err(ApiError::Invalid)?;
+    let stored = queries::update(&app.db, &app.ring, operator.tenant, &before, &draft).await?;
+    let server =
+        stored.ok_or_else(|| ApiError::Conflict("the LAPI server has just been changed".to_owned()))?;
+    let server = queries::check(&app.db, &app.ring, &app.lapis, operator.tenant, server).await?;
+    Ok(Json(server.into()))
+}
+
+/// Forgets a server. Its decisions stay on it.
+#[utoipa::path(delete, path = "/api/lapi-servers/{name}", tag = "LAPI servers", params(("name" = String, Path)),
+    responses((status = 204, description = "gone"), (status = 401, body = Problem), (status = 403, body = Problem), (status = 404, body = Problem)))]
+async fn delete(
+    State(app): State<App>,
+    Editor(operator): Editor,
+    Path(name): Path<String>,
+) -> Result<StatusCode, ApiError> {
+    if is_name(&name) && queries::delete(&app.db, operator.tenant, &name).await? {
+        Ok(StatusCode::NO_CONTENT)
+    } else {
+        Err(NOT_FOUND)
+    }
+}
+
+async fn find(app: &App, operator: Operator, name: &str) -> Result<Server, ApiError> {
+    if !is_name(name) {
+        return Err(NOT_FOUND);
+    }
+    let found: Result<_, DbError> = queries::get(&app.db, operator.tenant, name).await;
+    found?.ok_or(NOT_FOUND)
+}

@@ -1,0 +1,16 @@
+//! What the fleet should enforce: the tenants' LAPI servers and the decisions on them.
+
+pub mod decision;
+pub mod lapi;
+
+use utoipa_axum::router::OpenApiRouter;
+
+use crate::app::App;
+
+/// The routes of the fleet.
+#[must_use]
+pub fn routes() -> OpenApiRouter<App> {
+    OpenApiRouter::new()
+        .merge(lapi::routes())
+        .merge(decision::routes())
+}

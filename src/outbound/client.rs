@@ -1,0 +1,397 @@
+//! The way out to addresses that tenants name. They are hostile input: whoever may name a server must not reach what
+//! only this machine reaches (reliability.md 6.6).
+//!
+//! A URL is checked as text, a name is resolved here, and the connection goes to the very address that was checked.
+//! Nothing is followed, no proxy is asked, and every exchange is short and small.
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use reqwest::dns::{Addrs, Name, Resolve, Resolving};
+use reqwest::header::HeaderMap;
+use reqwest::{Method, StatusCode, Url};
+
+use super::range::{Kind, classify};
+use crate::kernel::net::{Block, parse_address};
+
+/// The largest answer that is read.
+const ANSWER_LIMIT: usize = 1 << 20;
+/// How long a connection may take to be made, the resolution of the name included.
+const CONNECT: Duration = Duration::from_secs(5);
+/// How long a whole exchange may take.
+const EXCHANGE: Duration = Duration::from_secs(10);
+/// Most addresses of one name that are tried.
+const MOST_ADDRESSES: usize = 8;
+
+/// Ports of services that speak something else, and that a request could harm or tell about.
+const CLOSED_PORTS: [u16; 42] = [
+    0, 1, 7, 9, 11, 13, 17, 19, 20, 21, 22, 23, 25, 37, 43, 53, 69, 79, 110, 111, 119, 135, 139, 143, 389,
+    445, 465, 587, 993, 995, 1433, 2049, 2375, 2376, 2379, 2380, 3306, 5432, 5433, 6379, 6432, 11211,
+];
+
+/// What the operator of this installation lets tenants reach.
+#[derive(Debug, Clone, Default)]
+pub struct Policy {
+    /// Private networks that are allowed.
+    pub allow_private: Vec<Block>,
+    /// Where this process itself listens.
+    pub own: Option<SocketAddr>,
+}
+
+/// Why a URL is refused, in words for who wrote it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum BadUrl {
+    /// No absolute URL, or one that programs read differently.
+    #[error("must be an absolute http or https URL without spaces or backslashes, of at most 512 bytes")]
+    Form,
+    /// Another scheme.
+    #[error("must begin with http:// or https://")]
+    Scheme,
+    /// `user:password@`.
+    #[error("must not hold a user or a password")]
+    UserInfo,
+    /// `?…` or `#…`.
+    #[error("must not hold a query or a fragment")]
+    Extra,
+    /// A port of another service.
+    #[error("must not name this port")]
+    Port,
+    /// An address that this installation does not let tenants reach.
+    #[error("must not name an address of this range")]
+    Address,
+}
+
+impl Policy {
+    /// Whether a connection to this address may be made.
+    #[must_use]
+    pub fn allows(&self, address: IpAddr) -> bool {
+        match classify(address) {
+            Kind::Public => true,
+            Kind::Private => self.allow_private.iter().any(|block| block.contains(address)),
+            Kind::Never => false,
+        }
+    }
+
+    /// Reads a URL that a tenant gave into its canonical form, whose path ends in a slash. What its name resolves to is
+    /// checked at every connection.
+    ///
+    /// # Errors
+    /// [`BadUrl`] says what is wrong with it.
+    pub fn url(&self, text: &str) -> Result<Url, BadUrl> {
+        let odd = |c: char| c.is_whitespace() || c.is_control() || c == '\\';
+        if text.len() > 512 || text.contains(odd) {
+            return Err(BadUrl::Form);
+        }
+        let (scheme, rest) = text.split_once("://").ok_or(BadUrl::Scheme)?;
+        if !scheme.eq_ignore_ascii_case("http") && !scheme.eq_ignore_ascii_case("https") {
+            return Err(BadUrl::Scheme);
+        }
+        // The parser forgives `http:///host`; nobody means it.
+        if rest.starts_with('/') {
+            return Err(BadUrl::Form);
+        }
+        let mut url = Url::parse(text).map_err(|_| BadUrl::Form)?;
+        let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+        if authority.contains('@') {
+            return Err(BadUrl::UserInfo);
+        }
+        if url.query().is_some() || url.fragment().is_some() {
+            return Err(BadUrl::Extra);
+        }
+        self.check(&url)?;
+        if !url.path().ends_with('/') {
+            let path = format!("{}/", url.path());
+            url.set_path(&path);
+        }
+        Ok(url)
+    }
+
+    /// The part of the check that is repeated before each request: stored URLs outlive a change of policy.
+    fn check(&self, url: &Url) -> Result<(), BadUrl> {
+        let port = url.port_or_known_default().ok_or(BadUrl::Port)?;
+        if CLOSED_PORTS.contains(&port) {
+            return Err(BadUrl::Port);
+        }
+        let host = url.host_str().filter(|h| !h.is_empty()).ok_or(BadUrl::Form)?;
+        if host.ends_with('.') || host.len() > 253 {
+            return Err(BadUrl::Form);
+        }
+        // The parser has turned `127.1`, `0x7f000001` and `2130706433` into the dotted form.
+        let literal = parse_address(host.trim_start_matches('[').trim_end_matches(']'));
+        let local = host == "localhost" || host.ends_with(".localhost");
+        let address = literal.or(local.then_some(IpAddr::from([127, 0, 0, 1])));
+        let Some(address) = address else {
+            let metadata = ["metadata", "metadata.google.internal", "instance-data"].contains(&host);
+            return if metadata { Err(BadUrl::Address) } else { Ok(()) };
+        };
+        if !self.allows(address) {
+            return Err(BadUrl::Address);
+        }
+        let own = self.own.filter(|own| own.port() == port);
+        let is_own =
+            |own: SocketAddr| own.ip() == address || (own.ip().is_unspecified() && address.is_loopback());
+        if own.is_some_and(|own| is_own(own) || (own.ip().is_loopback() && address.is_loopback())) {
+            return Err(BadUrl::Port);
+        }
+        Ok(())
+    }
+}
+
+/// Why there is no answer. What it shows tells nothing of the target; the cause is for the log.
+#[derive(Debug, thiserror::Error)]
+pub enum Failure {
+    /// Not allowed, not found, not connected, too slow, broken: one text for all.
+    #[error("the server cannot be reached")]
+    Unreachable(String),
+    /// More than a megabyte.
+    #[error("the server's answer is too large")]
+    TooLarge,
+}
+
+/// A whole answer.
+#[derive(Debug)]
+pub struct Reply {
+    /// Its status.
+    pub status: StatusCode,
+    /// Its body, unpacked.
+    pub body: Bytes,
+}
+
+/// Resolves a name, and keeps what may be connected to.
+struct Checked(Arc<Policy>);
+
+impl Resolve for Checked {
+    fn resolve(&self, name: Name) -> Resolving {
+        let policy = self.0.clone();
+        Box::pin(async move {
+            let found = tokio::time::timeout(CONNECT, tokio::net::lookup_host((name.as_str(), 0))).await??;
+            let good: Vec<SocketAddr> = found
+                .filter(|address| policy.allows(address.ip()))
+                .take(MOST_ADDRESSES)
+                .collect();
+            if good.is_empty() {
+                return Err("the name resolves to no address that may be reached".into());
+            }
+            Ok(Box::new(good.into_iter()) as Addrs)
+        })
+    }
+}
+
+/// A client that goes only where the policy lets it.
+#[derive(Debug, Clone)]
+pub struct Guarded {
+    client: reqwest::Client,
+    policy: Arc<Policy>,
+}
+
+impl Guarded {
+    /// A client with this policy.
+    ///
+    /// # Errors
+    /// When the TLS library does not start.
+    pub fn new(policy: Policy) -> Result<Self, reqwest::Error> {
+        let policy = Arc::new(policy);
+        let client = reqwest::Client::builder()
+            .redirect(reqwest::redirect::Policy::none())
+            .no_proxy()
+            .referer(false)
+            .dns_resolver(Arc::new(Checked(policy.clone())))
+            .connect_timeout(CONNECT)
+            .timeout(EXCHANGE)
+            .pool_idle_timeout(Duration::from_secs(30))
+            .pool_max_idle_per_host(4)
+            .user_agent(concat!("garrison/v", env!("CARGO_PKG_VERSION")))
+            .build()?;
+        Ok(Self { client, policy })
+    }
+
+    /// What it lets pass.
+    #[must_use]
+    pub fn policy(&self) -> &Policy {
+        &self.policy
+    }
+
+    /// Sends a request and reads the answer whole.
+    ///
+    /// # Errors
+    /// [`Failure`] when there is none.
+    pub async fn send(
+        &self,
+        method: Method,
+        url: Url,
+        headers: HeaderMap,
+        body: Vec<u8>,
+    ) -> Result<Reply, Failure> {
+        // Addresses written as such never come by the resolver.
+        self.policy
+            .check(&url)
+            .map_err(|e| Failure::Unreachable(format!("the URL {e}")))?;
+        let request = self.client.request(method, url).headers(headers).body(body);
+        let mut response = request.send().await.map_err(broken)?;
+        let mut whole = Vec::new();
+        while let Some(chunk) = response.chunk().await.map_err(broken)? {
+            if whole.len() + chunk.len() > ANSWER_LIMIT {
+                return Err(Failure::TooLarge);
+            }
+            whole.extend_from_slice(&chunk);
+        }
+        Ok(Reply {
+            status: response.status(),
+            body: whole.into(),
+        })
+    }
+}
+
+fn broken(e: reqwest::Error) -> Failure {
+    let e = e.without_url();
+    let mut text = e.to_string();
+    let mut cause = std::error::Error::source(&e);
+    while let Some(inner) = cause {
+        text = format!("{text}: {inner}");
+        cause = inner.source();
+    }
+    Failure::Unreachable(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn policy(allow: &[&str]) -> Policy {
+        Policy {
+            allow_private: allow.iter().map(|b| b.parse().unwrap()).collect(),
+            own: "127.0.0.1:8080".parse().ok(),
+        }
+    }
+
+    #[test]
+    fn urls_are_canonical_or_refused_with_the_reason() {
+        let table: &[(&str, Result<&str, BadUrl>)] = &[
+            ("https://lapi.example.org", Ok("https://lapi.example.org/")),
+            (
+                "HTTPS://LAPI.Example.org:443/x",
+                Ok("https://lapi.example.org/x/"),
+            ),
+            (
+                "http://203.0.114.9:8080/a/../b/",
+                Ok("http://203.0.114.9:8080/b/"),
+            ),
+            ("https://bücher.example/", Ok("https://xn--bcher-kva.example/")),
+            ("https://[2606:4700::1]:8443", Ok("https://[2606:4700::1]:8443/")),
+            ("ftp://h/", Err(BadUrl::Scheme)),
+            ("file:///etc/passwd", Err(BadUrl::Scheme)),
+            ("gopher://h/", Err(BadUrl::Scheme)),
+            ("data:text/plain,x", Err(BadUrl::Scheme)),
+            ("unix:/run/x.sock", Err(BadUrl::Scheme)),
+            ("javascript:alert(1)", Err(BadUrl::Scheme)),
+            ("lapi.example.org", Err(BadUrl::Scheme)),
+            ("", Err(BadUrl::Scheme)),
+            ("http://", Err(BadUrl::Form)),
+            ("http:///x", Err(BadUrl::Form)),
+            ("http:/x", Err(BadUrl::Scheme)),
+            ("https://a@b/", Err(BadUrl::UserInfo)),
+            ("https://:@b/", Err(BadUrl::UserInfo)),
+            ("https://good.com@127.0.0.1/", Err(BadUrl::UserInfo)),
+            ("https://h/#f", Err(BadUrl::Extra)),
+            ("https://h/?q", Err(BadUrl::Extra)),
+            ("https://good\\@evil/", Err(BadUrl::Form)),
+            ("https://h\t.example/", Err(BadUrl::Form)),
+            ("https://h/\n", Err(BadUrl::Form)),
+            (" https://h/", Err(BadUrl::Form)),
+            ("https://h.example./", Err(BadUrl::Form)),
+            ("http://[example.com]/", Err(BadUrl::Form)),
+            ("http://h:99999/", Err(BadUrl::Form)),
+            ("http://h:22/", Err(BadUrl::Port)),
+            ("http://h:25/", Err(BadUrl::Port)),
+            ("http://h:5432/", Err(BadUrl::Port)),
+            ("http://h:6379/", Err(BadUrl::Port)),
+            ("http://h:6432/", Err(BadUrl::Port)),
+            ("http://h:2375/", Err(BadUrl::Port)),
+            ("http://h:0/", Err(BadUrl::Port)),
+            ("http://metadata.google.internal/", Err(BadUrl::Address)),
+        ];
+        for (text, expected) in table {
+            let got = policy(&[]).url(text);
+            assert_eq!(
+                got.as_ref().map(Url::as_str),
+                expected.as_ref().copied(),
+                "{text:?}"
+            );
+        }
+        assert_eq!(
+            policy(&[]).url(&format!("http://h/{}", "x".repeat(512))),
+            Err(BadUrl::Form)
+        );
+    }
+
+    #[test]
+    fn addresses_are_known_in_every_spelling() {
+        let spellings = [
+            "127.0.0.1",
+            "127.1",
+            "2130706433",
+            "0x7f000001",
+            "0177.0.0.1",
+            "0x7f.1",
+            "localhost",
+            "LOCALHOST",
+            "x.localhost",
+            "[::1]",
+            "[::ffff:127.0.0.1]",
+            "[0:0:0:0:0:ffff:7f00:1]",
+            "①②⑦.0.0.1",
+        ];
+        for host in spellings {
+            let text = format!("http://{host}:8081/");
+            assert_eq!(policy(&[]).url(&text), Err(BadUrl::Address), "{text}");
+            assert!(policy(&["127.0.0.0/8", "::1"]).url(&text).is_ok(), "{text}");
+            let own = format!("http://{host}:8080/");
+            assert!(policy(&["127.0.0.0/8", "::1"]).url(&own).is_err(), "{own}");
+        }
+        let never = [
+            "0.0.0.0",
+            "0",
+            "[::]",
+            "[::127.0.0.1]",
+            "169.254.169.254",
+            "0xa9fea9fe",
+            "[fd00:ec2::254]",
+            "100.100.100.200",
+            "168.63.129.16",
+            "[::ffff:169.254.169.254]",
+            "[64:ff9b::a9fe:a9fe]",
+            "[fe80::1]",
+        ];
+        for host in never {
+            let text = format!("http://{host}:8081/");
+            let got = policy(&["0.0.0.0/0", "::/0"]).url(&text);
+            assert_eq!(got, Err(BadUrl::Address), "{text}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_name_is_checked_by_what_it_resolves_to() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let url = |host: &str| Url::parse(&format!("http://{host}:{port}/")).unwrap();
+        let strict = Guarded::new(Policy::default()).unwrap();
+        for host in ["127.0.0.1", "localhost", "[::1]"] {
+            let got = strict
+                .send(Method::GET, url(host), HeaderMap::new(), Vec::new())
+                .await;
+            assert_eq!(
+                got.unwrap_err().to_string(),
+                "the server cannot be reached",
+                "{host}"
+            );
+        }
+        let resolved = Checked(Arc::new(Policy::default()))
+            .resolve("localhost".parse().unwrap())
+            .await;
+        assert!(resolved.is_err(), "loopback passed the resolver");
+        let nobody = tokio::time::timeout(Duration::from_millis(50), listener.accept()).await;
+        assert!(nobody.is_err(), "a connection was made");
+    }
+}

@@ -1,0 +1,130 @@
+//! Hostile URLs and hostile servers.
+use super::mock::{Mock, Mood};
+use crate::support::wait;
+use crate::support::world::World;
+use serde_json::json;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn urls_that_lead_inside_are_refused() {
+    let world = World::with(1, &[("GARRISON_OUTBOUND_ALLOW_PRIVATE", "none")]).await;
+    let (api, mock) = (world.api(), Mock::start(Mood::Writes(200)).await);
+    let port = mock
+        .url
+        .trim_end_matches('/')
+        .rsplit(':')
+        .next()
+        .expect("port")
+        .to_owned();
+    let hosts = [
+        "127.0.0.1",
+        "127.1",
+        "2130706433",
+        "0x7f000001",
+        "0177.0.0.1",
+        "0.0.0.0",
+        "0",
+        "localhost",
+        "[::]",
+        "[::1]",
+        "[::ffff:127.0.0.1]",
+        "[::127.0.0.1]",
+        "169.254.169.254",
+        "[fd00:ec2::254]",
+        "100.100.100.200",
+        "168.63.129.16",
+        "10.0.0.1",
+        "172.16.0.1",
+        "192.168.0.1",
+        "100.64.0.1",
+        "[fc00::1]",
+        "[fe80::1]",
+        "198.18.0.1",
+        "192.0.2.1",
+        "240.0.0.1",
+        "224.0.0.1",
+        "[64:ff9b::7f00:1]",
+        "[64:ff9b:1::1]",
+        "[2002:7f00:1::]",
+        "[2001:db8::1]",
+        "[3fff::1]",
+        "[5f00::1]",
+        "[100::1]",
+        "metadata.google.internal",
+        "localhost.",
+    ];
+    for host in hosts {
+        let body = json!({"name": "a", "url": format!("http://{host}:{port}/"), "apiKey": "k"});
+        let answer = api.post("/api/lapi-servers", &body).await;
+        assert_eq!(answer.status, 400, "{host}: {}", answer.text());
+    }
+    // A URL that was good when it was stored is checked again at every request.
+    let open = World::with(1, &[]).await;
+    let made = open
+        .api()
+        .post("/api/lapi-servers", &mock.server("a"))
+        .await
+        .expect(201)
+        .json();
+    assert_eq!(made["check"]["reachable"], true);
+    let before = mock.seen.lock().unwrap().len();
+    let mut cli = open.cli.clone();
+    cli.set("GARRISON_OUTBOUND_ALLOW_PRIVATE", "10.0.0.0/8");
+    let closed = crate::support::garrison::Server::spawn(&cli, &["serve"]).await;
+    let found = closed
+        .api(Some(open.admin_token()))
+        .get("/api/decisions?ip=192.0.2.1")
+        .await;
+    assert_eq!(
+        found.expect(200).json()["results"][0]["error"],
+        "the server cannot be reached"
+    );
+    assert_eq!(mock.seen.lock().unwrap().len(), before, "something went out");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn servers_that_misbehave_hide_nothing_and_hold_nothing_up() {
+    let world = World::start().await;
+    let api = world.api();
+    let html = "<html>log in</html>";
+    let moods = [
+        ("good", Mood::Writes(200)),
+        ("html", Mood::Says(html)),
+        ("number", Mood::Says("7")),
+        ("strings", Mood::Says(r#"["x"]"#)),
+        ("poor", Mood::Says(r#"[{"id": 1}]"#)),
+        (
+            "deep",
+            Mood::Says(Box::leak("[".repeat(100_000).into_boxed_str())),
+        ),
+        ("redirect", Mood::Redirects),
+        ("flood", Mood::Floods),
+        ("hang", Mood::Hangs),
+    ];
+    for (name, mood) in moods {
+        let mock = Mock::start(Mood::Writes(200)).await;
+        api.post("/api/lapi-servers", &mock.server(name))
+            .await
+            .expect(201);
+        mock.set(mood);
+    }
+    let found = api.get("/api/decisions?ip=192.0.2.1").await.expect(200);
+    assert!(found.took < wait::secs(12), "{:?}", found.took);
+    assert!(!found.text().contains("log in"), "a stranger's page is shown");
+    for result in found.json()["results"].as_array().expect("results") {
+        let said = match result["server"].as_str().expect("name") {
+            "good" => None,
+            "redirect" => Some("LAPI error: 307"),
+            "flood" => Some("the server's answer is too large"),
+            "hang" => Some("the server cannot be reached"),
+            _ => Some("the server does not answer as a LAPI does"),
+        };
+        assert_eq!(result["error"].as_str(), said, "{result}");
+        assert_eq!(result["decisions"], json!([]));
+    }
+    for (name, _) in moods.iter().skip(1) {
+        let body = json!({"server": name, "ip": "192.0.2.1", "duration": "1h", "reason": "x"});
+        let answer = api.post("/api/decisions/ban", &body).await;
+        assert_eq!(answer.status, 502, "{name}: {}", answer.text());
+    }
+    assert!(world.server().resident() < 500 << 20, "a flood was kept");
+}
