@@ -10,7 +10,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use rand::RngExt as _;
 use tokio::net::TcpListener;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{Notify, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -55,11 +55,12 @@ pub async fn work_only(config: Config) -> anyhow::Result<()> {
     start_logging(&config);
     let installation = Installation::open(config).await?;
     let gate = gate(&installation, None)?;
+    let end = End::heard()?;
     let stop = CancellationToken::new();
     let tasks = TaskTracker::new();
     start_work(&gate, &tasks, &stop);
     tracing::info!("working");
-    wait_for_end(&installation).await?;
+    end.wait(&installation).await?;
     stop.cancel();
     tasks.close();
     tasks.wait().await;
@@ -68,6 +69,7 @@ pub async fn work_only(config: Config) -> anyhow::Result<()> {
 }
 
 async fn serve(installation: &Installation, args: Args) -> anyhow::Result<()> {
+    let end = End::heard()?;
     let config = &installation.config;
     let first = installation.first_start().await?;
     let listener = TcpListener::bind(config.server.listen)
@@ -92,7 +94,7 @@ async fn serve(installation: &Installation, args: Args) -> anyhow::Result<()> {
     let served = tokio::spawn(edge::serve(listener, router, limits, stop.clone()));
     tracing::info!(%address, "serving");
     greet(installation, &url, first.as_ref(), address);
-    let ended = wait_for_end(installation).await;
+    let ended = end.wait(installation).await;
     tracing::info!("stopping");
     app.draining.store(true, Ordering::Relaxed);
     stop.cancel();
@@ -103,20 +105,33 @@ async fn serve(installation: &Installation, args: Args) -> anyhow::Result<()> {
     ended
 }
 
-/// Until SIGTERM or SIGINT, or until the private cluster goes away under us.
-async fn wait_for_end(installation: &Installation) -> anyhow::Result<()> {
-    let mut term = signal(SignalKind::terminate())?;
-    let mut int = signal(SignalKind::interrupt())?;
-    let gone = async {
-        match &installation.cluster {
-            Some(cluster) => cluster.exited().await,
-            None => std::future::pending().await,
+/// The signals that end us, heard from the moment this is made.
+struct End {
+    term: Signal,
+    int: Signal,
+}
+
+impl End {
+    fn heard() -> anyhow::Result<Self> {
+        Ok(Self {
+            term: signal(SignalKind::terminate())?,
+            int: signal(SignalKind::interrupt())?,
+        })
+    }
+
+    /// Until SIGTERM or SIGINT, or until the private cluster goes away under us.
+    async fn wait(mut self, installation: &Installation) -> anyhow::Result<()> {
+        let gone = async {
+            match &installation.cluster {
+                Some(cluster) => cluster.exited().await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            _ = self.term.recv() => Ok(()),
+            _ = self.int.recv() => Ok(()),
+            why = gone => Err(anyhow::anyhow!("the private Postgres ended: {why}")),
         }
-    };
-    tokio::select! {
-        _ = term.recv() => Ok(()),
-        _ = int.recv() => Ok(()),
-        why = gone => Err(anyhow::anyhow!("the private Postgres ended: {why}")),
     }
 }
 
