@@ -2,6 +2,7 @@
 mod alert;
 mod cli;
 mod filters;
+mod import;
 mod machines;
 mod pages;
 mod shape;
