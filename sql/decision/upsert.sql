@@ -1,0 +1,23 @@
+-- Who says what should hold, and until when; the keys of what changed. A server's stream is the truth about that server;
+-- of signals, the later end counts. What an allowlist covers is not taken up; what stands on a server all the same is
+-- marked to be lifted there. A decision that was lifted here is a new one only when its end or its name is.
+WITH said AS (
+  SELECT DISTINCT ON (s.key, s.source, s.source_id, s.origin) s.*,
+    s.lo IS NOT NULL AND EXISTS (SELECT FROM allowlist_entry e WHERE e.tenant_id = $1 AND e.lo <= s.hi AND e.hi >= s.lo
+      AND family(e.lo) = family(s.lo) AND (e.expires_at IS NULL OR e.expires_at > now())) AS allowed
+  FROM unnest($2::uuid[], $3::smallint[], $4::bigint[], $5::text[], $6::text[], $7::text[], $8::text[], $9::text[],
+    $10::inet[], $11::inet[], $12::timestamptz[], $13::text[])
+    AS s(key, source, source_id, origin, scope, value, type, scenario, lo, hi, until, uuid)
+  WHERE s.until > now()
+  ORDER BY s.key, s.source, s.source_id, s.origin, s.until DESC)
+INSERT INTO decision AS d (tenant_id, key, source, source_id, origin, scope, value, type, scenario, lo, hi, until, uuid, lifted_at)
+SELECT $1, key, source, source_id, origin, scope, value, type, scenario, lo, hi, until, uuid, CASE WHEN allowed THEN now() END
+FROM said WHERE NOT allowed OR source = 2
+ORDER BY key
+ON CONFLICT (tenant_id, key, source, source_id, origin) DO UPDATE
+SET until = CASE WHEN d.source = 2 THEN excluded.until ELSE greatest(d.until, excluded.until) END,
+    uuid = coalesce(excluded.uuid, d.uuid), scenario = excluded.scenario, lifted_at = excluded.lifted_at, lift_done = false
+WHERE (abs(extract(epoch FROM excluded.until - d.until)) > 3 AND (d.source = 2 OR excluded.until > d.until)
+    OR excluded.lifted_at IS NOT NULL AND d.lifted_at IS NULL)
+  AND (d.lifted_at IS NULL OR excluded.until > d.until + interval '5 s')
+RETURNING key

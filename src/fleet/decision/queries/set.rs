@@ -1,0 +1,230 @@
+//! The desired set in the database.
+
+use std::net::IpAddr;
+
+use jiff::Timestamp;
+use tokio_postgres::Row;
+use uuid::Uuid;
+
+use crate::db::{DbError, TenantTx, sql};
+use crate::fleet::decision::model::{Fact, kept};
+use crate::kernel::net::Block;
+
+/// Who says that a decision should hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Source {
+    /// An engine's signal: the machine's number.
+    Signal(i64),
+    /// A LAPI server's own decisions: its number.
+    Server(i64),
+    /// An operator, here.
+    Hand,
+}
+
+impl Source {
+    /// The numbers in `decision.source` and `decision.source_id`.
+    #[must_use]
+    pub const fn codes(self) -> (i16, i64) {
+        match self {
+            Self::Signal(id) => (1, id),
+            Self::Server(id) => (2, id),
+            Self::Hand => (3, 0),
+        }
+    }
+
+    /// From the two numbers.
+    #[must_use]
+    pub const fn from_codes(source: i16, id: i64) -> Self {
+        match source {
+            1 => Self::Signal(id),
+            2 => Self::Server(id),
+            _ => Self::Hand,
+        }
+    }
+}
+
+/// One saying.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Claim {
+    /// What about.
+    pub fact: Fact,
+    /// Who says it.
+    pub source: Source,
+    /// `crowdsec`, `cscli` …
+    pub origin: String,
+    /// Why.
+    pub scenario: String,
+    /// Its end.
+    pub until: Timestamp,
+    /// Its name, as engines from 1.5 on give one.
+    pub uuid: Option<String>,
+}
+
+/// Takes up what sources say; the keys of what changed. What an allowlist covers is left out.
+///
+/// # Errors
+/// As the statement fails.
+pub async fn upsert(tx: &TenantTx<'_>, claims: &[Claim]) -> Result<Vec<Uuid>, DbError> {
+    if claims.is_empty() {
+        return Ok(Vec::new());
+    }
+    let codes: Vec<(i16, i64)> = claims.iter().map(|c| c.source.codes()).collect();
+    let bounds: Vec<(Option<IpAddr>, Option<IpAddr>)> = claims.iter().map(|c| c.fact.bounds()).collect();
+    let rows = tx
+        .query(
+            sql!("decision/upsert"),
+            &[
+                &tx.tenant().id(),
+                &claims.iter().map(|c| c.fact.key()).collect::<Vec<_>>(),
+                &codes.iter().map(|c| c.0).collect::<Vec<_>>(),
+                &codes.iter().map(|c| c.1).collect::<Vec<_>>(),
+                &claims.iter().map(|c| kept(&c.origin)).collect::<Vec<_>>(),
+                &claims.iter().map(|c| c.fact.scope).collect::<Vec<_>>(),
+                &claims.iter().map(|c| c.fact.value.as_str()).collect::<Vec<_>>(),
+                &claims.iter().map(|c| c.fact.kind.as_str()).collect::<Vec<_>>(),
+                &claims.iter().map(|c| kept(&c.scenario)).collect::<Vec<_>>(),
+                &bounds.iter().map(|b| b.0).collect::<Vec<_>>(),
+                &bounds.iter().map(|b| b.1).collect::<Vec<_>>(),
+                &claims.iter().map(|c| c.until).collect::<Vec<_>>(),
+                &claims
+                    .iter()
+                    .map(|c| c.uuid.as_deref().map(kept))
+                    .collect::<Vec<_>>(),
+            ],
+        )
+        .await?;
+    Ok(keys(&rows))
+}
+
+/// Forgets what a source does not say any more; the keys of what went.
+///
+/// # Errors
+/// As the statement fails.
+pub async fn delete_said(
+    tx: &TenantTx<'_>,
+    source: Source,
+    gone: &[(Uuid, String)],
+) -> Result<Vec<Uuid>, DbError> {
+    pairs(tx, sql!("decision/delete_said"), source, gone).await
+}
+
+/// Forgets all that a source said and that is not among `said`; the keys of what went.
+///
+/// # Errors
+/// As the statement fails.
+pub async fn delete_unsaid(
+    tx: &TenantTx<'_>,
+    source: Source,
+    said: &[(Uuid, String)],
+) -> Result<Vec<Uuid>, DbError> {
+    pairs(tx, sql!("decision/delete_unsaid"), source, said).await
+}
+
+async fn pairs(
+    tx: &TenantTx<'_>,
+    sql: &str,
+    source: Source,
+    pairs: &[(Uuid, String)],
+) -> Result<Vec<Uuid>, DbError> {
+    let (code, id) = source.codes();
+    let rows = tx
+        .query(
+            sql,
+            &[
+                &tx.tenant().id(),
+                &code,
+                &id,
+                &pairs.iter().map(|p| p.0).collect::<Vec<_>>(),
+                &pairs.iter().map(|p| kept(&p.1)).collect::<Vec<_>>(),
+            ],
+        )
+        .await?;
+    Ok(keys(&rows))
+}
+
+/// Tells the servers' lanes which keys to look at; `all` of them, or those only that replicate.
+///
+/// # Errors
+/// As the statement fails.
+pub async fn announce(tx: &TenantTx<'_>, keys: &[Uuid], all: bool) -> Result<(), DbError> {
+    if !keys.is_empty() {
+        tx.execute(sql!("decision/announce"), &[&tx.tenant().id(), &keys, &all])
+            .await?;
+    }
+    Ok(())
+}
+
+/// Lifts all that is said with these keys, everywhere; the caller announces them to all.
+///
+/// # Errors
+/// As the statement fails.
+pub async fn lift(tx: &TenantTx<'_>, keys_of: &[Uuid]) -> Result<Vec<Uuid>, DbError> {
+    let rows = tx
+        .query(sql!("decision/lift"), &[&tx.tenant().id(), &keys_of])
+        .await?;
+    Ok(keys(&rows))
+}
+
+fn keys(rows: &[Row]) -> Vec<Uuid> {
+    rows.iter().map(|row| row.get("key")).collect()
+}
+
+/// One row of the set.
+#[derive(Debug, Clone)]
+#[allow(missing_docs)]
+pub struct Said {
+    pub key: Uuid,
+    pub source: Source,
+    pub origin: String,
+    pub scope: String,
+    pub value: String,
+    pub kind: String,
+    pub scenario: String,
+    pub until: Timestamp,
+    pub uuid: Option<String>,
+    /// Where, for a ban by hand; none is everywhere.
+    pub servers: Option<Vec<i64>>,
+    pub reason: Option<String>,
+    pub actor: Option<String>,
+    pub since: Timestamp,
+    pub lifted_at: Option<Timestamp>,
+}
+
+/// The first addresses of all ranges that could hold the block: what an index finds them by.
+#[must_use]
+pub fn around(block: &Block) -> Vec<IpAddr> {
+    (0..block.prefix_len())
+        .filter_map(|length| Block::new(block.lo(), length))
+        .map(|wider| wider.lo())
+        .collect()
+}
+
+/// All that is said of a block: of it, of parts of it, of ranges around it; at most 1,000 rows.
+///
+/// # Errors
+/// As the statement fails.
+pub async fn list_by_address(tx: &TenantTx<'_>, block: &Block) -> Result<Vec<Said>, DbError> {
+    let rows = tx
+        .query(
+            sql!("decision/list_by_address"),
+            &[&tx.tenant().id(), &block.lo(), &block.hi(), &around(block)],
+        )
+        .await?;
+    let said = |row: &Row| Said {
+        key: row.get("key"),
+        source: Source::from_codes(row.get("source"), row.get("source_id")),
+        origin: row.get("origin"),
+        scope: row.get("scope"),
+        value: row.get("value"),
+        kind: row.get("type"),
+        scenario: row.get("scenario"),
+        until: row.get("until"),
+        uuid: row.get("uuid"),
+        servers: row.get("servers"),
+        reason: row.get("reason"),
+        actor: row.get("actor"),
+        since: row.get("since"),
+        lifted_at: row.get("lifted_at"),
+    };
+    Ok(rows.iter().map(said).collect())
+}
