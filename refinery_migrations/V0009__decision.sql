@@ -65,6 +65,7 @@ CREATE TABLE lapi_sync (
 
 -- Lanes that have work at a time, not only when their log grew.
 ALTER TABLE lane ADD COLUMN IF NOT EXISTS due_at timestamptz NOT NULL DEFAULT 'infinity';
+ALTER TABLE lane ADD COLUMN IF NOT EXISTS claimed_at timestamptz NOT NULL DEFAULT '-infinity';
 COMMENT ON COLUMN lane.topic IS '1 signals for CAPI, 2 decisions for a LAPI server, 3 decisions from one, 4 the tenant''s set from signals';
 
 -- Whether the tenant's set is kept up, from its first LAPI server, feed, allowlist or ban on; and whether what was

@@ -1,1 +1,1 @@
-DELETE FROM lapi_server WHERE tenant_id = $1 AND name = $2
+DELETE FROM lapi_server WHERE tenant_id = $1 AND name = $2 RETURNING id

@@ -1,4 +1,5 @@
--- One batch, whole: its new alerts, their decisions, what is to leave to CAPI, what could not be read, and the receipt
+-- One batch, whole: its new alerts, their decisions, what is to leave to CAPI and what to the tenant's set ($62: it is
+-- kept), what could not be read, and the receipt
 -- that makes an answer to a batch of nothing but duplicates as durable as a first one.
 WITH new AS (
   INSERT INTO alert (tenant_id, machine_id, batch_id, key, raw_offset, raw_length, start_at, stop_at, events_count, capacity,
@@ -22,7 +23,7 @@ WITH new AS (
     source_scope, source_value, source_ip, source_range, as_number, as_name, cn, country,
     filter_rules, filter_reasons, actor)
   ON CONFLICT (tenant_id, key) DO NOTHING
-  RETURNING key, raw_offset, forward_state, filtered),
+  RETURNING key, raw_offset, forward_state, filtered, has_decisions),
 decided AS (
   INSERT INTO alert_decision (tenant_id, alert_key, item, simulated, duration_ms, until, uuid, origin, type, scope, value, duration, scenario)
   SELECT $1, d.key, d.item, d.simulated, d.duration_ms, d.until, d.uuid, d.origin, d.type, d.scope, d.value, d.duration, d.scenario
@@ -34,6 +35,11 @@ leaving AS (
   INSERT INTO outbox (tenant_id, topic, subject_id, keys)
   SELECT $1, 1, $2, array_agg(key ORDER BY raw_offset)
   FROM (SELECT key, raw_offset, (row_number() OVER (ORDER BY raw_offset) - 1) / 50 AS part FROM new WHERE forward_state = 1) w
+  GROUP BY part ORDER BY part),
+deciding AS (
+  INSERT INTO outbox (tenant_id, topic, subject_id, keys)
+  SELECT $1, 4, 0, array_agg(key ORDER BY raw_offset)
+  FROM (SELECT key, raw_offset, (row_number() OVER (ORDER BY raw_offset) - 1) / 50 AS part FROM new WHERE has_decisions AND $62::boolean) w
   GROUP BY part ORDER BY part),
 unread AS (
   INSERT INTO rejected_signal (tenant_id, batch_id, item, field, reason, raw_offset, raw_length)

@@ -22,7 +22,9 @@ use crate::api::{self, Scrape};
 use crate::app::{App, AutoEnrolment, Settings};
 use crate::config::{Config, LogFormat};
 use crate::db::{Db, DbError, sql};
+use crate::fleet::replication::{Absorb, Read, Write};
 use crate::gate::forward::Forward;
+use crate::gate::signal::OwnLogins;
 use crate::gate::{Gate, filter};
 use crate::http::{Auth, edge, layers};
 use crate::jobs::Worker;
@@ -165,6 +167,7 @@ fn gate(installation: &Installation, listens: Option<SocketAddr>) -> anyhow::Res
     Ok(Gate {
         app,
         rules: filter::Rules::default(),
+        own_logins: OwnLogins::default(),
         storing: Arc::new(Semaphore::new((config.database.pool_size / 2).max(1))),
     })
 }
@@ -187,7 +190,12 @@ fn start_work(gate: &Gate, tasks: &TaskTracker, stop: &CancellationToken) {
     let worker = Worker {
         db: app.db.clone(),
         wake: app.outbox.clone(),
-        work: vec![Arc::new(Forward { app: app.clone() })],
+        work: vec![
+            Arc::new(Forward { app: app.clone() }),
+            Arc::new(Write { app: app.clone() }),
+            Arc::new(Read { app: app.clone() }),
+            Arc::new(Absorb { app: app.clone() }),
+        ],
     };
     tasks.spawn(worker.run(stop.clone()));
     tasks.spawn(upkeep(app.db, stop.clone()));

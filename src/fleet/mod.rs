@@ -2,6 +2,7 @@
 
 pub mod decision;
 pub mod lapi;
+pub mod replication;
 
 use utoipa_axum::router::OpenApiRouter;
 

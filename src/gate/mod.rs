@@ -25,6 +25,8 @@ pub struct Gate {
     pub app: App,
     /// Compiled filter rules.
     pub rules: filter::Rules,
+    /// What Garrison is called on the tenants' LAPI servers.
+    pub own_logins: signal::OwnLogins,
     /// Batches that are stored at a time: half of the pool. More only wait for one another inside Postgres, and a crowd
     /// of engines would open every connection at once and leave none for finding out who they are.
     pub storing: Arc<Semaphore>,

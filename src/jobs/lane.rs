@@ -9,9 +9,9 @@ use crate::db::Tenant;
 pub struct Lease {
     /// Whose lane it is; the lease is the proof.
     pub tenant: Tenant,
-    /// What kind of log: 1 is signals for CAPI.
+    /// What kind of log: 1 signals for CAPI, 2 decisions for a LAPI server, 3 decisions from one, 4 the tenant's set.
     pub topic: i16,
-    /// Which target: for topic 1 the machine.
+    /// Which target: for topic 1 the machine, for 2 and 3 the server, for 4 none.
     pub subject: i64,
     /// The claim's number.
     pub fence: i64,
@@ -30,6 +30,13 @@ pub enum Outcome {
     Drained,
     /// The turn is over, more is waiting: others first.
     More,
+    /// The turn is over; the next one is due after the pause, or when the log grows.
+    Rest {
+        /// Whether nothing is left below the horizon.
+        drained: bool,
+        /// Until the next turn.
+        pause: Duration,
+    },
     /// The target failed; try again after the pause.
     Failed {
         /// For operators; never a secret.

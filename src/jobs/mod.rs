@@ -8,5 +8,5 @@ mod queries;
 mod worker;
 
 pub use lane::{Lease, Outcome, backoff};
-pub use queries::{Backlog, backlog, finish, reset_cursors};
+pub use queries::{Backlog, backlog, claim_one, finish, give_back, hold, hurry, reset_cursors};
 pub use worker::{LaneWork, Worker};

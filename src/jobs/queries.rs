@@ -33,22 +33,73 @@ pub async fn claim(
         )
         .await?;
     tx.commit().await?;
-    let lease = |row: &Row| Lease {
-        tenant: Tenant::proven(row.get("tenant_id")),
+    Ok(rows
+        .iter()
+        .map(|row| lease(Tenant::proven(row.get("tenant_id")), row))
+        .collect())
+}
+
+fn lease(tenant: Tenant, row: &Row) -> Lease {
+    Lease {
+        tenant,
         topic: row.get("topic"),
         subject: row.get("subject_id"),
         fence: row.get("fence"),
         failures: row.get("failures"),
         cursor: (row.get("cursor_xid"), row.get("cursor_seq")),
         horizon: row.get("horizon"),
-    };
-    Ok(rows.iter().map(lease).collect())
+    }
 }
 
-/// Prolongs a lease; false when it is lost.
-pub async fn renew(db: &Db, lease: &Lease, term: Duration) -> Result<bool, DbError> {
+/// Leases one lane for a request that has to act itself; none while somebody else has it, or there is none.
+///
+/// # Errors
+/// As the statement fails.
+pub async fn claim_one(
+    db: &Db,
+    tenant: Tenant,
+    topic: i16,
+    subject: i64,
+    term: Duration,
+) -> Result<Option<Lease>, DbError> {
+    let mut connection = db.connection().await?;
+    let tx = db.tenant(&mut connection, tenant).await?;
+    let row = tx
+        .query_opt(
+            sql!("lane/claim_one"),
+            &[&tenant.id(), &topic, &subject, &term.as_secs_f64(), &Uuid::now_v7()],
+        )
+        .await?;
+    tx.commit().await?;
+    Ok(row.map(|row| lease(tenant, &row)))
+}
+
+/// Gives back what [`claim_one`] took, as it was; `hurry` makes the lane due at once.
+///
+/// # Errors
+/// As the statements fail.
+pub async fn give_back(db: &Db, lease: &Lease, hurry: bool) -> Result<(), DbError> {
     let mut connection = db.connection().await?;
     let tx = db.tenant(&mut connection, lease.tenant).await?;
+    release_in(&tx, lease, false, hurry.then_some(Duration::ZERO)).await?;
+    tx.commit().await
+}
+
+/// Makes a lane due at once, whatever it waits for.
+///
+/// # Errors
+/// As the statement fails.
+pub async fn hurry(tx: &TenantTx<'_>, topic: i16, subject: i64) -> Result<(), DbError> {
+    tx.execute(sql!("lane/hurry"), &[&tx.tenant().id(), &topic, &subject])
+        .await?;
+    Ok(())
+}
+
+/// Whether the lease still stands, and for a term more: what a transaction that acts on it asks first.
+///
+/// # Errors
+/// As the statement fails.
+pub async fn hold(tx: &TenantTx<'_>, lease: &Lease, term: Duration) -> Result<bool, DbError> {
     let n = tx
         .execute(
             sql!("lane/renew"),
@@ -61,15 +112,39 @@ pub async fn renew(db: &Db, lease: &Lease, term: Duration) -> Result<bool, DbErr
             ],
         )
         .await?;
-    tx.commit().await?;
     Ok(n == 1)
 }
 
-/// Gives a lease back.
-pub async fn release(db: &Db, lease: &Lease, drained: bool) -> Result<(), DbError> {
-    let upto = drained.then_some(&lease.horizon);
+/// Prolongs a lease; false when it is lost.
+pub async fn renew(db: &Db, lease: &Lease, term: Duration) -> Result<bool, DbError> {
     let mut connection = db.connection().await?;
     let tx = db.tenant(&mut connection, lease.tenant).await?;
+    let held = hold(&tx, lease, term).await?;
+    tx.commit().await?;
+    Ok(held)
+}
+
+/// Gives a lease back; the next turn is due after the pause, if one is named.
+pub async fn release(
+    db: &Db,
+    lease: &Lease,
+    drained: bool,
+    pause: Option<Duration>,
+) -> Result<(), DbError> {
+    let mut connection = db.connection().await?;
+    let tx = db.tenant(&mut connection, lease.tenant).await?;
+    release_in(&tx, lease, drained, pause).await?;
+    tx.commit().await
+}
+
+async fn release_in(
+    tx: &TenantTx<'_>,
+    lease: &Lease,
+    drained: bool,
+    pause: Option<Duration>,
+) -> Result<(), DbError> {
+    let upto = drained.then_some(&lease.horizon);
+    let pause = pause.map(|pause| pause.as_secs_f64());
     tx.execute(
         sql!("lane/release"),
         &[
@@ -78,10 +153,11 @@ pub async fn release(db: &Db, lease: &Lease, drained: bool) -> Result<(), DbErro
             &lease.subject,
             &lease.fence,
             &upto,
+            &pause,
         ],
     )
     .await?;
-    tx.commit().await
+    Ok(())
 }
 
 /// Gives a lease back after a failure of the target.

@@ -19,8 +19,9 @@ const TERM: Duration = Duration::from_secs(20);
 /// How often it is renewed.
 const HEARTBEAT: Duration = Duration::from_secs(6);
 /// Lanes that one replica works on at a time.
-const AT_ONCE: usize = 16;
-/// Lanes of one tenant that are worked on at a time, over all replicas.
+const AT_ONCE: usize = 32;
+/// Lanes of one tenant that are worked on at a time, over all replicas; of those that failed last, half as many, so that
+/// targets that hang do not take the turns of those that answer.
 const OF_A_TENANT: i64 = 8;
 /// The pause between two looks while there is work (SHORT), and the longest while there is none (LONG).
 const SHORT: Duration = Duration::from_millis(50);
@@ -139,8 +140,11 @@ impl Worker {
 
     async fn give_back(&self, lease: &Lease, outcome: &Outcome) -> Result<(), DbError> {
         match outcome {
-            Outcome::Drained => queries::release(&self.db, lease, true).await,
-            Outcome::More => queries::release(&self.db, lease, false).await,
+            Outcome::Drained => queries::release(&self.db, lease, true, None).await,
+            Outcome::More => queries::release(&self.db, lease, false, None).await,
+            Outcome::Rest { drained, pause } => {
+                queries::release(&self.db, lease, *drained, Some(*pause)).await
+            }
             Outcome::Failed { error, pause } => queries::fail(&self.db, lease, error, *pause).await,
             Outcome::Lost => {
                 metrics::counter!("garrison_leases_lost_total").increment(1);

@@ -9,8 +9,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use jiff::{SignedDuration, Timestamp};
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
-use reqwest::header::HeaderMap;
+use reqwest::header::{DATE, HeaderMap};
 use reqwest::{Method, StatusCode, Url};
 
 use super::range::{Kind, classify};
@@ -145,7 +146,7 @@ pub enum Failure {
     /// Not allowed, not found, not connected, too slow, broken: one text for all.
     #[error("the server cannot be reached")]
     Unreachable(String),
-    /// More than a megabyte.
+    /// More than is read.
     #[error("the server's answer is too large")]
     TooLarge,
 }
@@ -157,6 +158,26 @@ pub struct Reply {
     pub status: StatusCode,
     /// Its body, unpacked.
     pub body: Bytes,
+    /// The server's clock minus ours, where it tells its own: to the second.
+    pub skew: Option<SignedDuration>,
+}
+
+/// How long an exchange may take, and how large its answer may be.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// Bytes of the answer, unpacked.
+    pub answer: usize,
+    /// From the first byte sent to the last one read.
+    pub exchange: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            answer: ANSWER_LIMIT,
+            exchange: EXCHANGE,
+        }
+    }
 }
 
 /// Resolves a name, and keeps what may be connected to.
@@ -199,7 +220,6 @@ impl Guarded {
             .referer(false)
             .dns_resolver(Arc::new(Checked(policy.clone())))
             .connect_timeout(CONNECT)
-            .timeout(EXCHANGE)
             .pool_idle_timeout(Duration::from_secs(30))
             .pool_max_idle_per_host(4)
             .user_agent(concat!("garrison/v", env!("CARGO_PKG_VERSION")))
@@ -224,15 +244,35 @@ impl Guarded {
         headers: HeaderMap,
         body: Vec<u8>,
     ) -> Result<Reply, Failure> {
+        self.send_within(Limits::default(), method, url, headers, body)
+            .await
+    }
+
+    /// The same, within other limits.
+    ///
+    /// # Errors
+    /// [`Failure`] when there is no answer.
+    pub async fn send_within(
+        &self,
+        limits: Limits,
+        method: Method,
+        url: Url,
+        headers: HeaderMap,
+        body: Vec<u8>,
+    ) -> Result<Reply, Failure> {
         // Addresses written as such never come by the resolver.
         self.policy
             .check(&url)
             .map_err(|e| Failure::Unreachable(format!("the URL {e}")))?;
         let request = self.client.request(method, url).headers(headers).body(body);
+        let request = request.timeout(limits.exchange);
         let mut response = request.send().await.map_err(broken)?;
+        let skew = response.headers().get(DATE).and_then(|v| v.to_str().ok());
+        let skew = skew.and_then(|text| jiff::fmt::rfc2822::parse(text).ok());
+        let skew = skew.map(|theirs| theirs.timestamp().duration_since(Timestamp::now()));
         let mut whole = Vec::new();
         while let Some(chunk) = response.chunk().await.map_err(broken)? {
-            if whole.len() + chunk.len() > ANSWER_LIMIT {
+            if whole.len() + chunk.len() > limits.answer {
                 return Err(Failure::TooLarge);
             }
             whole.extend_from_slice(&chunk);
@@ -240,6 +280,7 @@ impl Guarded {
         Ok(Reply {
             status: response.status(),
             body: whole.into(),
+            skew,
         })
     }
 }

@@ -2,24 +2,30 @@
 
 mod check;
 mod session;
+mod stream;
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::SignedDuration;
 use moka::future::Cache;
 use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderValue};
 use reqwest::{Method, StatusCode, Url};
-use secrecy::{ExposeSecret as _, SecretString};
+use secrecy::SecretString;
 use serde_json::{Map, Value};
 use tokio::sync::Mutex;
 
 pub use check::Check;
 use session::Session;
+pub use stream::{Held, Streamed, Told};
 
 use super::client::{Failure, Guarded, Reply};
 
 /// How long a machine's session is kept; a LAPI's lasts an hour by the LAPI's clock, which may not be ours.
 const SESSION: Duration = Duration::from_mins(50);
+
+/// How long a refused login is not tried again with the same words: a server counts them, and hashes each.
+const REFUSED: Duration = Duration::from_secs(20);
 
 /// What a machine logs in with.
 #[derive(Debug, Clone)]
@@ -71,6 +77,8 @@ pub enum LapiError {
 pub struct Lapis {
     client: Guarded,
     sessions: Cache<(i32, i64, i64), Session>,
+    /// Logins that were refused a moment ago.
+    refused: Cache<(i32, i64, i64), ()>,
     writers: Cache<(i32, i64), Arc<Mutex<()>>>,
 }
 
@@ -83,6 +91,10 @@ impl Lapis {
             sessions: Cache::builder()
                 .max_capacity(100_000)
                 .time_to_live(SESSION)
+                .build(),
+            refused: Cache::builder()
+                .max_capacity(100_000)
+                .time_to_live(REFUSED)
                 .build(),
             writers: Cache::builder()
                 .max_capacity(100_000)
@@ -104,11 +116,7 @@ impl Lapis {
     pub async fn decisions(&self, target: &Target, ip: &str) -> Result<Vec<Map<String, Value>>, LapiError> {
         let mut url = join(target, "v1/decisions")?;
         url.query_pairs_mut().append_pair("ip", ip);
-        let mut key =
-            HeaderValue::from_str(target.bouncer_key.expose_secret()).map_err(|_| LapiError::Garbage)?;
-        key.set_sensitive(true);
-        let mut headers = accept_json();
-        headers.insert("x-api-key", key);
+        let headers = stream::keyed(target)?;
         let reply = self.client.send(Method::GET, url, headers, Vec::new()).await?;
         let list: Option<Vec<Map<String, Value>>> = success(&reply)?;
         Ok(list.unwrap_or_default())
@@ -139,6 +147,43 @@ impl Lapis {
         let reply = self.as_machine(target, Method::GET, &path, Vec::new()).await?;
         let alert: Value = success(&reply)?;
         Ok(alert["decisions"][0]["id"].as_i64())
+    }
+
+    /// Stores alerts; the ids they got there, and the server's clock minus ours.
+    ///
+    /// # Errors
+    /// As the server answers.
+    pub async fn place(
+        &self,
+        target: &Target,
+        alerts: &[Value],
+    ) -> Result<(usize, Option<SignedDuration>), LapiError> {
+        let body = serde_json::to_vec(alerts).map_err(|_| LapiError::Garbage)?;
+        let reply = self.write(target, Method::POST, "v1/alerts", body).await?;
+        let ids: Vec<Value> = success(&reply)?;
+        Ok((ids.len(), reply.skew))
+    }
+
+    /// Ends the active decisions of exactly this scope, value, type and origin; how many.
+    ///
+    /// # Errors
+    /// As the server answers.
+    pub async fn end(
+        &self,
+        target: &Target,
+        (scope, value, kind): (&str, &str, &str),
+        origin: &str,
+    ) -> Result<u64, LapiError> {
+        // `scope=` is an error in every version. `ip=` and `range=` would take covering ranges with them.
+        let mut url = join(target, "v1/decisions")?;
+        let query = [("scopes", scope), ("value", value), ("type", kind), ("origin", origin)];
+        url.query_pairs_mut().extend_pairs(query);
+        let path = format!("v1/decisions?{}", url.query().unwrap_or_default());
+        let reply = self.write(target, Method::DELETE, &path, Vec::new()).await?;
+        let answer: Value = success(&reply)?;
+        let deleted = &answer["nbDeleted"];
+        let text = deleted.as_str().and_then(|text| text.parse().ok());
+        text.or_else(|| deleted.as_u64()).ok_or(LapiError::Garbage)
     }
 
     /// Ends one decision.

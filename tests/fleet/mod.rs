@@ -3,4 +3,5 @@ mod actions;
 mod cli;
 mod guard;
 mod mock;
+mod replication;
 mod servers;

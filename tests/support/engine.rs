@@ -111,6 +111,22 @@ impl Engine {
             "machineId": "lab-watcher", "password": "lab-watcher-password"})
     }
 
+    /// The same with a machine and a key of Garrison's own, as README tells to make them, and what is decided elsewhere
+    /// is to come here.
+    pub async fn member(&self, name: &str) -> Value {
+        let password = "garrison-password";
+        let file = self.dir.join("garrison.yaml");
+        let file = file.to_str().expect("a path");
+        let (good, said) = self
+            .cscli(&["machines", "add", "garrison", "--password", password, "--force", "-f", file])
+            .await;
+        assert!(good, "{said}");
+        let (good, said) = self.cscli(&["bouncers", "add", "garrison", "-k", "garrison-key"]).await;
+        assert!(good, "{said}");
+        json!({"name": name, "url": self.url(), "apiKey": "garrison-key", "machineId": "garrison", "password": password,
+            "replicateDecisions": true})
+    }
+
     pub fn url(&self) -> String {
         format!("http://127.0.0.1:{}/", self.port)
     }

@@ -5,5 +5,5 @@ mod queries;
 mod routes;
 
 pub use model::{Draft, SERVER_LIMIT, Server, is_name};
-pub use queries::{Refused, check, delete, get, insert, list, update};
+pub use queries::{Refused, check, delete, get, get_by_id, insert, list, update};
 pub use routes::routes;

@@ -5,6 +5,7 @@ use tokio_postgres::Row;
 
 use super::model::{Draft, SERVER_LIMIT, Server, place};
 use crate::db::{Db, DbError, Tenant, sql};
+use crate::fleet::decision::{self, Source};
 use crate::kernel::keyring::Keyring;
 use crate::outbound::lapi::{Check, Lapis};
 
@@ -60,6 +61,18 @@ pub async fn get(db: &Db, tenant: Tenant, name: &str) -> Result<Option<Server>, 
     let mut connection = db.connection().await?;
     let tx = db.tenant(&mut connection, tenant).await?;
     let row = tx.query_opt(sql!("lapi/get"), &[&tenant.id(), &name]).await?;
+    tx.commit().await?;
+    Ok(row.as_ref().map(server))
+}
+
+/// The server of this number.
+///
+/// # Errors
+/// As the statement fails.
+pub async fn get_by_id(db: &Db, tenant: Tenant, id: i64) -> Result<Option<Server>, DbError> {
+    let mut connection = db.connection().await?;
+    let tx = db.tenant(&mut connection, tenant).await?;
+    let row = tx.query_opt(sql!("lapi/get_by_id"), &[&tenant.id(), &id]).await?;
     tx.commit().await?;
     Ok(row.as_ref().map(server))
 }
@@ -124,8 +137,12 @@ pub async fn insert(db: &Db, ring: &Keyring, tenant: Tenant, draft: &Draft) -> R
             .await;
         match row {
             Ok(Some(row)) => {
+                let new = server(&row);
+                tx.execute(sql!("lapi/insert_sync"), &[&tenant.id(), &new.id])
+                    .await?;
+                decision::enable(&tx).await?;
                 tx.commit().await?;
-                return Ok(server(&row));
+                return Ok(new);
             }
             Ok(None) => return Err(Refused::Full),
             // Somebody took the slot, or the name, in the same instant.
@@ -177,20 +194,33 @@ pub async fn update(
             ],
         )
         .await?;
+    if row.is_some() {
+        tx.execute(sql!("lapi/update_changed"), &[&tenant.id(), &before.id])
+            .await?;
+    }
     tx.commit().await?;
     Ok(row.as_ref().map(server))
 }
 
-/// Deletes a server; false when it is not there.
+/// Deletes a server, and what it said from the set; false when it is not there. What is on it stays there.
 ///
 /// # Errors
 /// As the statement fails.
 pub async fn delete(db: &Db, tenant: Tenant, name: &str) -> Result<bool, DbError> {
     let mut connection = db.connection().await?;
     let tx = db.tenant(&mut connection, tenant).await?;
-    let gone = tx.execute(sql!("lapi/delete"), &[&tenant.id(), &name]).await?;
+    let Some(row) = tx
+        .query_opt(sql!("lapi/delete"), &[&tenant.id(), &name])
+        .await?
+    else {
+        return Ok(false);
+    };
+    let id: i64 = row.get("id");
+    tx.execute(sql!("lapi/delete_lanes"), &[&tenant.id(), &id]).await?;
+    let unsaid = decision::delete_source(&tx, Source::Server(id)).await?;
+    decision::announce(&tx, &unsaid, false).await?;
     tx.commit().await?;
-    Ok(gone == 1)
+    Ok(true)
 }
 
 /// Tries a server and keeps what was found; no connection to the database is held meanwhile. The server as it was

@@ -4,4 +4,5 @@ pub mod model;
 mod queries;
 mod routes;
 
+pub use queries::OwnLogins;
 pub use routes::routes;

@@ -1,15 +1,21 @@
 //! One statement stores a whole batch.
 
 use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::Timestamp;
+use moka::future::Cache;
 use tokio_postgres::types::ToSql;
 use uuid::Uuid;
 
-use super::model::{Decision, Forward, Rejection, Signal};
-use crate::db::{Db, DbError, sql};
+use super::model::{Decision, Forward, OwnLogin, Rejection, Signal};
+use crate::db::{Db, DbError, Tenant, sql};
 use crate::gate::filter::model::Verdict;
 use crate::http::Machine;
+
+/// How long the tenant's own logins are believed.
+const BELIEVED: Duration = Duration::from_secs(3);
 
 /// What is to be stored of a batch, column by column: the statement takes arrays.
 #[derive(Default)]
@@ -201,7 +207,7 @@ pub async fn insert(db: &Db, machine: &Machine, batch: &Batch) -> Result<Receipt
     let tenant = machine.tenant.id();
     let (version, received, rejected) = (i16::from(batch.version), int(batch.received), int(batch.rejected));
     let (c, d, u) = (&batch.columns, &batch.columns.decided, &batch.columns.unread);
-    let params: [&(dyn ToSql + Sync); 61] = [
+    let params: [&(dyn ToSql + Sync); 62] = [
         &tenant,
         &machine.id,
         &batch.id,
@@ -263,6 +269,7 @@ pub async fn insert(db: &Db, machine: &Machine, batch: &Batch) -> Result<Receipt
         &u.reason,
         &u.raw_offset,
         &u.raw_length,
+        &machine.keeps_decisions,
     ];
     let mut connection = db.connection().await?;
     let tx = db.tenant(&mut connection, machine.tenant).await?;
@@ -275,4 +282,43 @@ pub async fn insert(db: &Db, machine: &Machine, batch: &Batch) -> Result<Receipt
     };
     tx.commit().await?;
     Ok(receipt)
+}
+
+/// What Garrison is called on the tenants' LAPI servers, believed for three seconds.
+#[derive(Clone)]
+pub struct OwnLogins(Cache<Tenant, Arc<[OwnLogin]>>);
+
+impl Default for OwnLogins {
+    fn default() -> Self {
+        let cache = Cache::builder().max_capacity(10_000).time_to_live(BELIEVED);
+        Self(cache.build())
+    }
+}
+
+impl OwnLogins {
+    /// This tenant's.
+    ///
+    /// # Errors
+    /// As the statement fails.
+    pub async fn of(&self, db: &Db, tenant: Tenant) -> Result<Arc<[OwnLogin]>, DbError> {
+        let found = self.0.try_get_with(tenant, list_own_logins(db, tenant)).await;
+        found.map_err(|e| match &*e {
+            DbError::Internal(cause) => DbError::Internal(cause.clone()),
+            other => DbError::Unavailable(other.to_string()),
+        })
+    }
+}
+
+async fn list_own_logins(db: &Db, tenant: Tenant) -> Result<Arc<[OwnLogin]>, DbError> {
+    let mut connection = db.connection().await?;
+    let tx = db.tenant(&mut connection, tenant).await?;
+    let rows = tx
+        .query(sql!("signal/list_own_logins"), &[&tenant.id()])
+        .await?;
+    tx.commit().await?;
+    let own = rows.iter().map(|row| OwnLogin {
+        login: row.get("login"),
+        engine: row.get("engine"),
+    });
+    Ok(own.collect())
 }

@@ -1,4 +1,5 @@
 use std::collections::HashSet;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use aws_lc_rs::hmac;
@@ -14,7 +15,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use uuid::Uuid;
 
-use super::model::{self, BatchError, Item, Occurrences, Rejection};
+use super::model::{self, BatchError, Item, Occurrences, OwnLogin, Rejection};
 use super::queries::{self, Batch, Columns, Receipt};
 use crate::db::{DbError, patiently};
 use crate::gate::filter::model::{Ruleset, judge};
@@ -81,15 +82,21 @@ async fn take(gate: Gate, machine: Machine, version: u8, body: Bytes) -> Result<
     let begun = Instant::now();
     let rules = patiently(PATIENCE, || gate.rules.of(&gate.app.db, machine.tenant)).await?;
     let enabled = gate.app.settings.forward_enabled && machine.forward_enabled;
+    // Only a tenant with LAPI servers of its own can hear an echo.
+    let ours = if machine.keeps_decisions {
+        patiently(PATIENCE, || gate.own_logins.of(&gate.app.db, machine.tenant)).await?
+    } else {
+        Arc::default()
+    };
     let judged = {
         let machine = machine.clone();
         // Large bodies would hold up the other requests of this thread; small ones are not worth the way.
         if body.len() > 256 * 1024 {
-            let work = tokio::task::spawn_blocking(move || read(&body, &machine, version, &rules, enabled));
+            let work = tokio::task::spawn_blocking(move || read(&body, &machine, version, &rules, (enabled, &ours)));
             work.await
                 .map_err(|e| EngineError::from(DbError::Internal(e.to_string())))?
         } else {
-            read(&body, &machine, version, &rules, enabled)
+            read(&body, &machine, version, &rules, (enabled, &ours))
         }
     };
     let (batch, rejected) = judged.map_err(|e| match e {
@@ -108,7 +115,7 @@ async fn take(gate: Gate, machine: Machine, version: u8, body: Bytes) -> Result<
     )
     .await?;
     count(&batch, receipt);
-    if receipt.stored > receipt.filtered {
+    if receipt.stored > receipt.filtered || machine.keeps_decisions && receipt.stored > 0 {
         gate.app.outbox.notify_one();
     }
     if batch.rejected == batch.received {
@@ -134,7 +141,7 @@ fn read(
     machine: &Machine,
     version: u8,
     rules: &Ruleset,
-    enabled: bool,
+    (enabled, ours): (bool, &[OwnLogin]),
 ) -> Result<(Batch, Vec<RejectedItem>), BatchError> {
     let items = model::split(body)?;
     let now = Timestamp::now();
@@ -181,7 +188,8 @@ fn read(
     // In the order of keys, so that two batches with the same alerts wait for one another instead of dead-locking.
     readable.sort_by_key(|(key, ..)| *key);
     for (key, item, signal, verdict) in readable {
-        let forward = model::forward(&signal, verdict.filtered, enabled);
+        let echo = model::is_echo(&signal, machine.id, ours);
+        let forward = model::forward(&signal, verdict.filtered, enabled, echo);
         columns.push(key, place(&item), signal, &verdict, forward);
     }
     // Level 1: 7 : 1 on signals at 400 MB a second. Packing into memory does not fail.

@@ -67,6 +67,8 @@ pub struct Machine {
     pub login: Arc<str>,
     /// Whether its tenant lets anything leave to CAPI.
     pub forward_enabled: bool,
+    /// Whether the decisions it reports are to be taken up into its tenant's set.
+    pub keeps_decisions: bool,
     /// Keys the alert keys of its tenant.
     pub dedupe_key: Arc<[u8]>,
 }
@@ -80,6 +82,7 @@ impl Machine {
             id,
             login: row.get::<_, Option<String>>("login")?.into(),
             forward_enabled: row.get::<_, Option<bool>>("forward_enabled")?,
+            keeps_decisions: row.get::<_, Option<bool>>("keeps_decisions")?,
             dedupe_key: row.get::<_, Option<Vec<u8>>>("dedupe_key")?.into(),
         })
     }

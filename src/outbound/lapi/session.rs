@@ -59,8 +59,14 @@ impl Lapis {
     /// The session that is kept, or a new one; who asks meanwhile waits for the same login.
     async fn session(&self, target: &Target) -> Result<Session, LapiError> {
         let machine = target.machine.as_ref().ok_or(LapiError::NoMachine)?;
+        if self.refused.contains_key(&target.key) {
+            return Err(LapiError::LoginRefused);
+        }
         let login = self.log_in(target, machine);
         let found = self.sessions.try_get_with(target.key, login).await;
+        if matches!(&found, Err(e) if matches!(**e, LapiError::LoginRefused)) {
+            self.refused.insert(target.key, ()).await;
+        }
         found.map_err(|e| match &*e {
             LapiError::Failed(Failure::Unreachable(cause)) => Failure::Unreachable(cause.clone()).into(),
             LapiError::Failed(Failure::TooLarge) => Failure::TooLarge.into(),
@@ -98,6 +104,11 @@ impl Lapis {
 }
 
 impl Session {
+    /// Whether it is the very same.
+    pub(super) fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+
     /// For one request beside the cache.
     pub(super) fn header(&self) -> HeaderValue {
         (*self.0).clone()

@@ -2,7 +2,7 @@
 
 mod set;
 
-pub use set::{Claim, Said, Source, announce, around, delete_said, delete_unsaid, lift, list_by_address, upsert};
+pub use set::{Claim, Said, Source, announce, around, delete_said, delete_source, delete_unsaid, lift, list_by_address, upsert};
 
 use uuid::Uuid;
 

@@ -120,6 +120,18 @@ pub async fn delete_unsaid(
     pairs(tx, sql!("decision/delete_unsaid"), source, said).await
 }
 
+/// Forgets all that a source said; the keys.
+///
+/// # Errors
+/// As the statement fails.
+pub async fn delete_source(tx: &TenantTx<'_>, source: Source) -> Result<Vec<Uuid>, DbError> {
+    let (code, id) = source.codes();
+    let rows = tx
+        .query(sql!("decision/delete_source"), &[&tx.tenant().id(), &code, &id])
+        .await?;
+    Ok(keys(&rows))
+}
+
 async fn pairs(
     tx: &TenantTx<'_>,
     sql: &str,

@@ -29,10 +29,27 @@ impl Forward {
     }
 }
 
+/// What Garrison is called on one of the tenant's LAPI servers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OwnLogin {
+    /// The login of our machine there, which that server puts into what we made it raise.
+    pub login: String,
+    /// Which engine the server is, where that is known: nobody else's signal is ours.
+    pub engine: Option<i64>,
+}
+
+/// Whether a signal is the echo of what Garrison itself put on a server: raised by our own machine there.
+#[must_use]
+pub fn is_echo(signal: &Signal, machine: i64, ours: &[OwnLogin]) -> bool {
+    let by = signal.agent.as_deref();
+    ours.iter()
+        .any(|own| by == Some(own.login.as_str()) && own.engine.is_none_or(|engine| engine == machine))
+}
+
 /// Decides whether a signal leaves. A loop, a decision of our own or of CrowdSieve's that comes back from an engine,
 /// never does; it is stored like any other.
 #[must_use]
-pub fn forward(signal: &Signal, filtered: bool, enabled: bool) -> Forward {
+pub fn forward(signal: &Signal, filtered: bool, enabled: bool, echo: bool) -> Forward {
     let ours = |origin: &str| {
         let origin = origin.to_ascii_lowercase();
         origin.starts_with("garrison") || origin.starts_with("crowdsieve")
@@ -41,7 +58,7 @@ pub fn forward(signal: &Signal, filtered: bool, enabled: bool) -> Forward {
         .decisions
         .iter()
         .any(|d| d.origin.as_deref().is_some_and(ours));
-    if enabled && !filtered && !looped {
+    if enabled && !filtered && !looped && !echo {
         Forward::Waiting
     } else {
         Forward::No

@@ -1,0 +1,1 @@
+SELECT decisions_complete FROM tenant WHERE id = $1

@@ -1,0 +1,1 @@
+UPDATE tenant SET decisions_complete = true WHERE id = $1

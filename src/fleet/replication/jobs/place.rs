@@ -1,0 +1,267 @@
+//! The hand that writes to one server, under one lease.
+
+use jiff::{SignedDuration, Timestamp};
+use uuid::Uuid;
+
+use super::{Stop, TERM};
+use crate::app::App;
+use crate::db::TenantTx;
+use crate::fleet::decision::OUR_ORIGIN;
+use crate::fleet::replication::model::{Placing, View, alert, is_about_content, is_believed, portion};
+use crate::fleet::replication::queries;
+use crate::jobs::{Lease, hold};
+use crate::outbound::lapi::{LapiError, Target};
+
+/// Ends and lifts that are noted together.
+const NOTED: usize = 50;
+
+/// Writes to one server and notes what came of it.
+pub struct Writer<'a> {
+    pub app: &'a App,
+    pub lease: Lease,
+    pub server: i64,
+    pub target: Target,
+    /// Whether the server replicates, and which engine it is.
+    pub view_of: (bool, Option<i64>),
+    /// The server's clock minus ours, as known; and as told in this turn.
+    skew: SignedDuration,
+    pub skew_told: Option<SignedDuration>,
+    /// Something that was replaced is still there.
+    pub untidy: bool,
+    open: bool,
+    took: bool,
+    portion: usize,
+    gone: Vec<Uuid>,
+    lifted: Vec<Uuid>,
+}
+
+impl<'a> Writer<'a> {
+    pub fn new(
+        app: &'a App,
+        lease: Lease,
+        server: i64,
+        target: Target,
+        view_of: (bool, Option<i64>),
+        skew: SignedDuration,
+    ) -> Self {
+        let portion = portion(lease.failures);
+        Self {
+            app,
+            lease,
+            server,
+            target,
+            view_of,
+            skew,
+            skew_told: None,
+            untidy: false,
+            open: false,
+            took: false,
+            portion,
+            gone: Vec::new(),
+            lifted: Vec::new(),
+        }
+    }
+
+    /// Before the first word: whoever finds the conversation open compares everything.
+    pub async fn open(&mut self) -> Result<(), Stop> {
+        if self.open {
+            return Ok(());
+        }
+        let mut connection = self.app.db.connection().await?;
+        let tx = self.app.db.tenant(&mut connection, self.lease.tenant).await?;
+        if !hold(&tx, &self.lease, TERM).await? {
+            return Err(Stop::Lost);
+        }
+        queries::update_written(&tx, self.server, true, false, None).await?;
+        tx.commit().await?;
+        self.open = true;
+        Ok(())
+    }
+
+    /// Everything was compared and mended.
+    pub async fn compared(&mut self) -> Result<(), Stop> {
+        let mut connection = self.app.db.connection().await?;
+        let tx = self.app.db.tenant(&mut connection, self.lease.tenant).await?;
+        if !hold(&tx, &self.lease, TERM).await? {
+            return Err(Stop::Lost);
+        }
+        self.settle(&tx).await?;
+        queries::update_written(&tx, self.server, true, true, self.skew_told).await?;
+        tx.commit().await?;
+        self.settled();
+        Ok(())
+    }
+
+    /// Writes down what was ended and lifted so far, in the caller's transaction.
+    pub async fn settle(&self, tx: &TenantTx<'_>) -> Result<(), Stop> {
+        queries::delete_copies(tx, self.server, &self.gone).await?;
+        queries::update_lifted(tx, self.server, &self.lifted).await?;
+        Ok(())
+    }
+
+    /// The caller's transaction was committed.
+    pub fn settled(&mut self) {
+        self.gone.clear();
+        self.lifted.clear();
+    }
+
+    /// Our notes of these go.
+    pub fn forget(&mut self, keys: Vec<Uuid>) {
+        self.gone.extend(keys);
+    }
+
+    /// Writes down what was seen on the server, and what is not there.
+    pub async fn note(&mut self, seen: &[Placing], gone: &[Uuid]) -> Result<(), Stop> {
+        if !seen.is_empty() || !gone.is_empty() {
+            let mut connection = self.app.db.connection().await?;
+            let tx = self.app.db.tenant(&mut connection, self.lease.tenant).await?;
+            if !hold(&tx, &self.lease, TERM).await? {
+                return Err(Stop::Lost);
+            }
+            queries::upsert_copies(&tx, self.server, seen, true, None).await?;
+            queries::delete_copies(&tx, self.server, gone).await?;
+            tx.commit().await?;
+        }
+        Ok(())
+    }
+
+    async fn note_some(&mut self) -> Result<(), Stop> {
+        if self.gone.len() + self.lifted.len() >= NOTED {
+            let mut connection = self.app.db.connection().await?;
+            let tx = self.app.db.tenant(&mut connection, self.lease.tenant).await?;
+            if !hold(&tx, &self.lease, TERM).await? {
+                return Err(Stop::Lost);
+            }
+            self.settle(&tx).await?;
+            tx.commit().await?;
+            self.settled();
+        }
+        Ok(())
+    }
+
+    /// Ends there what was lifted here.
+    pub async fn lift(&mut self, view: &View) -> Result<(), Stop> {
+        if view.lifts.is_empty() {
+            return Ok(());
+        }
+        self.open().await?;
+        for origin in &view.lifts {
+            let what = (view.scope.as_str(), view.value.as_str(), view.kind.as_str());
+            self.app.lapis.end(&self.target, what, origin).await?;
+        }
+        self.lifted.push(view.key);
+        self.note_some().await
+    }
+
+    /// Ends our copy there.
+    pub async fn withdraw(&mut self, view: &View) -> Result<(), Stop> {
+        self.open().await?;
+        let what = (view.scope.as_str(), view.value.as_str(), view.kind.as_str());
+        self.app.lapis.end(&self.target, what, OUR_ORIGIN).await?;
+        metrics::counter!("garrison_copies_withdrawn_total").increment(1);
+        self.gone.push(view.key);
+        self.note_some().await
+    }
+
+    /// Ends one decision by its number there; that it is gone already is as good.
+    pub async fn end(&mut self, id: i64) -> Result<(), Stop> {
+        self.open().await?;
+        match self.app.lapis.delete_decision(&self.target, id).await {
+            Ok(()) | Err(LapiError::NoDecision) => Ok(()),
+            Err(e) => Err(e.into()),
+        }
+    }
+
+    /// Puts copies there. What the server refuses for its content is tried in ever smaller parts, turn by turn, because
+    /// 1.4.6 keeps a part of what it refuses, and only a comparison tells which; alone it is given up.
+    pub async fn place(&mut self, copies: Vec<Placing>) -> Result<(), Stop> {
+        let mut rest = copies.as_slice();
+        let mut refused: Vec<(Placing, String)> = Vec::new();
+        while !rest.is_empty() {
+            self.open().await?;
+            let (now, later) = rest.split_at(self.portion.min(rest.len()));
+            rest = later;
+            let at = Timestamp::now();
+            let alerts: Vec<_> = now.iter().map(|copy| alert(copy, at, self.skew)).collect();
+            match self.app.lapis.place(&self.target, &alerts).await {
+                Ok((stored, skew)) if stored == now.len() => {
+                    self.learn(skew);
+                    self.took = true;
+                    self.placed(now).await?;
+                }
+                Ok((stored, _)) if now.len() > 1 => {
+                    let error = format!("the server stored {stored} of {}", now.len());
+                    return Err(Stop::Failed(error));
+                }
+                Ok(_) => refused.push((now[0].clone(), "the server stored nothing".to_owned())),
+                Err(LapiError::Status(status)) if now.len() == 1 && is_about_content(status) => {
+                    refused.push((now[0].clone(), format!("the server answered {status}")));
+                }
+                Err(e) => return Err(e.into()),
+            }
+            if refused.len() > 1 && !is_believed(self.took, self.lease.failures) {
+                break;
+            }
+        }
+        if refused.is_empty() {
+            return Ok(());
+        }
+        if !is_believed(self.took, self.lease.failures) {
+            let error = refused.pop().map_or_else(String::new, |(_, error)| error);
+            return Err(Stop::Failed(error));
+        }
+        self.give_up(&refused).await
+    }
+
+    /// A clock that is off by less than two seconds is the wire's; one that is off by as much as before is known.
+    fn learn(&mut self, skew: Option<SignedDuration>) {
+        const WIRE: SignedDuration = SignedDuration::from_secs(2);
+        let Some(skew) = skew else { return };
+        if (skew - self.skew).abs() > WIRE {
+            self.skew = if skew.abs() > WIRE {
+                skew
+            } else {
+                SignedDuration::ZERO
+            };
+            // What was just put there ends too early or too late.
+            self.untidy = true;
+        }
+        self.skew_told = Some(self.skew);
+    }
+
+    async fn placed(&mut self, copies: &[Placing]) -> Result<(), Stop> {
+        metrics::counter!("garrison_copies_placed_total").increment(copies.len() as u64);
+        let mut connection = self.app.db.connection().await?;
+        let tx = self.app.db.tenant(&mut connection, self.lease.tenant).await?;
+        if !hold(&tx, &self.lease, TERM).await? {
+            return Err(Stop::Lost);
+        }
+        queries::upsert_copies(&tx, self.server, copies, false, None).await?;
+        self.settle(&tx).await?;
+        tx.commit().await?;
+        self.settled();
+        Ok(())
+    }
+
+    async fn give_up(&mut self, refused: &[(Placing, String)]) -> Result<(), Stop> {
+        metrics::counter!("garrison_copies_refused_total").increment(refused.len() as u64);
+        let mut connection = self.app.db.connection().await?;
+        let tx = self.app.db.tenant(&mut connection, self.lease.tenant).await?;
+        if !hold(&tx, &self.lease, TERM).await? {
+            return Err(Stop::Lost);
+        }
+        for (copy, error) in refused {
+            tracing::warn!(
+                server = self.server,
+                value = copy.value,
+                error,
+                "a server refuses a decision, for good"
+            );
+            queries::upsert_copies(&tx, self.server, std::slice::from_ref(copy), false, Some(error)).await?;
+        }
+        tx.commit().await?;
+        // Part of what was refused may be there all the same.
+        self.untidy = true;
+        Ok(())
+    }
+}
