@@ -17,7 +17,7 @@ use crate::kernel::net::Block;
 use crate::kernel::time::rfc3339_millis;
 
 /// The scenario of a ban by hand, as programs written against the first API know it, and its SHA-256.
-const SCENARIO: &str = "crowdsieve/manual";
+pub const SCENARIO: &str = "crowdsieve/manual";
 const SCENARIO_HASH: &str = "5da12efb42e5eb2ee0181e6c189f0af0f3812056443ce572860116c74d972530";
 /// Longest ban by hand: a longer one is a slip, and outlives whoever remembers why.
 const LONGEST: i64 = 5 * 366 * 86_400;
@@ -130,6 +130,8 @@ pub struct Audit<'a> {
     pub actor: &'a str,
     /// Who the caller says it was for.
     pub note: Option<&'a str>,
+    /// Whether it is left to the servers' writers.
+    pub queued: bool,
 }
 
 /// Which of the two.
@@ -167,6 +169,9 @@ impl Audit<'_> {
             "comment": self.reason, "ip": self.subject.value(), "scope": self.subject.scope().to_lowercase(),
             "actor": self.actor,
         });
+        if self.queued {
+            raw["queued"] = json!(true);
+        }
         if let Some(note) = self.note {
             raw["note"] = json!(note);
         }

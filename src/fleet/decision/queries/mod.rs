@@ -26,8 +26,8 @@ pub async fn get_actor(db: &Db, tenant: Tenant, token: i64) -> Result<String, Db
     })
 }
 
-/// Remembers what was done, among the alerts.
-pub async fn insert_audit(db: &Db, tenant: Tenant, audit: &Audit<'_>) -> Result<(), DbError> {
+/// Remembers what was done, among the alerts, together with the deed.
+pub async fn insert_audit(tx: &TenantTx<'_>, audit: &Audit<'_>) -> Result<(), DbError> {
     let block = audit.subject.0;
     let value = audit.subject.value();
     let (ip, range) = if block.is_host() {
@@ -35,12 +35,10 @@ pub async fn insert_audit(db: &Db, tenant: Tenant, audit: &Audit<'_>) -> Result<
     } else {
         (None, Some(&value))
     };
-    let mut connection = db.connection().await?;
-    let tx = db.tenant(&mut connection, tenant).await?;
     tx.execute(
         sql!("decision/insert_audit"),
         &[
-            &tenant.id(),
+            &tx.tenant().id(),
             // Its time leads, as in every alert's key.
             &Uuid::now_v7(),
             &block.lo(),
@@ -57,7 +55,7 @@ pub async fn insert_audit(db: &Db, tenant: Tenant, audit: &Audit<'_>) -> Result<
         ],
     )
     .await?;
-    tx.commit().await
+    Ok(())
 }
 
 /// A ban by hand, in the set.
@@ -110,4 +108,126 @@ pub async fn enable(tx: &TenantTx<'_>) -> Result<(), DbError> {
     tx.platform(sql!("tenant/update_keeps_decisions"), &[&tenant]).await?;
     tx.execute(sql!("decision/enable"), &[&tenant]).await?;
     Ok(())
+}
+
+/// How far a server is with a ban.
+#[derive(Debug)]
+#[allow(missing_docs)]
+pub struct Delivered {
+    pub server: i64,
+    pub name: String,
+    pub writable: bool,
+    pub delivered: bool,
+    /// Why it will not have it.
+    pub refused: Option<String>,
+    /// What went wrong last with that server.
+    pub error: Option<String>,
+}
+
+/// How far all servers are with a ban that ends then.
+pub async fn list_delivered(
+    db: &Db,
+    tenant: Tenant,
+    key: Uuid,
+    until: jiff::Timestamp,
+) -> Result<Vec<Delivered>, DbError> {
+    let mut connection = db.connection().await?;
+    let tx = db.tenant(&mut connection, tenant).await?;
+    let rows = tx
+        .query(sql!("decision/list_delivered"), &[&tenant.id(), &key, &until])
+        .await?;
+    tx.commit().await?;
+    let delivered = |row: &tokio_postgres::Row| Delivered {
+        server: row.get("id"),
+        name: row.get("name"),
+        writable: row.get("writable"),
+        delivered: row.get("delivered"),
+        refused: row.get("refused"),
+        error: row.get("error"),
+    };
+    Ok(rows.iter().map(delivered).collect())
+}
+
+/// The servers on which something of these keys still stands, and what went wrong last with each.
+pub async fn list_lifting(
+    db: &Db,
+    tenant: Tenant,
+    keys: &[Uuid],
+) -> Result<Vec<(String, Option<String>)>, DbError> {
+    let mut connection = db.connection().await?;
+    let tx = db.tenant(&mut connection, tenant).await?;
+    let rows = tx
+        .query(sql!("decision/list_lifting"), &[&tenant.id(), &keys])
+        .await?;
+    tx.commit().await?;
+    Ok(rows
+        .iter()
+        .map(|row| (row.get("name"), row.get("error")))
+        .collect())
+}
+
+/// An answer that is kept for a key.
+#[derive(Debug)]
+#[allow(missing_docs)]
+pub struct Kept {
+    pub request: Vec<u8>,
+    /// None while the first request is worked on.
+    pub answer: Option<(u16, String)>,
+}
+
+/// Takes a key for a request; false when it is taken.
+pub async fn claim_answer(db: &Db, tenant: Tenant, key: &str, request: &[u8]) -> Result<bool, DbError> {
+    let mut connection = db.connection().await?;
+    let tx = db.tenant(&mut connection, tenant).await?;
+    let row = tx
+        .query_opt(sql!("decision/claim_answer"), &[&tenant.id(), &key, &request])
+        .await?;
+    tx.commit().await?;
+    Ok(row.is_some())
+}
+
+/// What is kept for a key.
+pub async fn get_answer(db: &Db, tenant: Tenant, key: &str) -> Result<Option<Kept>, DbError> {
+    let mut connection = db.connection().await?;
+    let tx = db.tenant(&mut connection, tenant).await?;
+    let row = tx
+        .query_opt(sql!("decision/get_answer"), &[&tenant.id(), &key])
+        .await?;
+    tx.commit().await?;
+    Ok(row.map(|row| {
+        let status: Option<i16> = row.get("status");
+        let body: Option<String> = row.get("body");
+        Kept {
+            request: row.get("request"),
+            answer: status.and_then(|s| u16::try_from(s).ok()).zip(body),
+        }
+    }))
+}
+
+/// Keeps an answer.
+pub async fn update_answer(
+    db: &Db,
+    tenant: Tenant,
+    key: &str,
+    status: u16,
+    body: &str,
+) -> Result<(), DbError> {
+    let status = i16::try_from(status).unwrap_or(500);
+    let mut connection = db.connection().await?;
+    let tx = db.tenant(&mut connection, tenant).await?;
+    tx.execute(
+        sql!("decision/update_answer"),
+        &[&tenant.id(), &key, &status, &body],
+    )
+    .await?;
+    tx.commit().await
+}
+
+/// Frees a key whose request failed.
+pub async fn delete_answer(db: &Db, tenant: Tenant, key: &str) -> Result<(), DbError> {
+    let mut connection = db.connection().await?;
+    let tx = db.tenant(&mut connection, tenant).await?;
+    tx.execute(sql!("decision/delete_answer"), &[&tenant.id(), &key])
+        .await?;
+    tx.commit().await
 }

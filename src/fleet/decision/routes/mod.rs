@@ -1,7 +1,10 @@
 //! Search, ban, unban.
 
 mod act;
+mod ban;
+mod replay;
 mod search;
+mod unban;
 
 use axum::extract::DefaultBodyLimit;
 use utoipa_axum::router::OpenApiRouter;
@@ -13,8 +16,9 @@ use crate::app::App;
 pub fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new()
         .routes(routes!(search::search))
-        .routes(routes!(act::ban))
-        .routes(routes!(act::unban))
+        .routes(routes!(ban::ban))
+        .routes(routes!(unban::unban))
+        .routes(routes!(unban::unban_everywhere))
         .layer(DefaultBodyLimit::max(16 * 1024))
 }
 
