@@ -67,7 +67,13 @@ pub async fn claim_one(
     let row = tx
         .query_opt(
             sql!("lane/claim_one"),
-            &[&tenant.id(), &topic, &subject, &term.as_secs_f64(), &Uuid::now_v7()],
+            &[
+                &tenant.id(),
+                &topic,
+                &subject,
+                &term.as_secs_f64(),
+                &Uuid::now_v7(),
+            ],
         )
         .await?;
     tx.commit().await?;
@@ -125,12 +131,7 @@ pub async fn renew(db: &Db, lease: &Lease, term: Duration) -> Result<bool, DbErr
 }
 
 /// Gives a lease back; the next turn is due after the pause, if one is named.
-pub async fn release(
-    db: &Db,
-    lease: &Lease,
-    drained: bool,
-    pause: Option<Duration>,
-) -> Result<(), DbError> {
+pub async fn release(db: &Db, lease: &Lease, drained: bool, pause: Option<Duration>) -> Result<(), DbError> {
     let mut connection = db.connection().await?;
     let tx = db.tenant(&mut connection, lease.tenant).await?;
     release_in(&tx, lease, drained, pause).await?;

@@ -176,7 +176,12 @@ impl Lapis {
     ) -> Result<u64, LapiError> {
         // `scope=` is an error in every version. `ip=` and `range=` would take covering ranges with them.
         let mut url = join(target, "v1/decisions")?;
-        let query = [("scopes", scope), ("value", value), ("type", kind), ("origin", origin)];
+        let query = [
+            ("scopes", scope),
+            ("value", value),
+            ("type", kind),
+            ("origin", origin),
+        ];
         url.query_pairs_mut().extend_pairs(query);
         let path = format!("v1/decisions?{}", url.query().unwrap_or_default());
         let reply = self.write(target, Method::DELETE, &path, Vec::new()).await?;

@@ -66,7 +66,9 @@ async fn urls_that_lead_inside_are_refused() {
         .expect(201)
         .json();
     assert_eq!(made["check"]["reachable"], true);
-    let before = mock.seen.lock().unwrap().len();
+    // The first one's own workers go on asking.
+    let searches = || mock.count("GET /v1/decisions?ip=");
+    let before = searches();
     let mut cli = open.cli.clone();
     cli.set("GARRISON_OUTBOUND_ALLOW_PRIVATE", "10.0.0.0/8");
     let closed = crate::support::garrison::Server::spawn(&cli, &["serve"]).await;
@@ -78,7 +80,7 @@ async fn urls_that_lead_inside_are_refused() {
         found.expect(200).json()["results"][0]["error"],
         "the server cannot be reached"
     );
-    assert_eq!(mock.seen.lock().unwrap().len(), before, "something went out");
+    assert_eq!(searches(), before, "something went out");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -124,7 +126,9 @@ async fn servers_that_misbehave_hide_nothing_and_hold_nothing_up() {
     for (name, _) in moods.iter().skip(1) {
         let body = json!({"server": name, "ip": "192.0.2.1", "duration": "1h", "reason": "x"});
         let answer = api.post("/api/decisions/ban", &body).await;
-        assert_eq!(answer.status, 502, "{name}: {}", answer.text());
+        // One that does not answer gets it later; one that answers nonsense does not.
+        let expected = if *name == "hang" { 202 } else { 502 };
+        assert_eq!(answer.status, expected, "{name}: {}", answer.text());
     }
     assert!(world.server().resident() < 500 << 20, "a flood was kept");
 }

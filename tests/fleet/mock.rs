@@ -96,6 +96,8 @@ async fn answer(State(mock): State<Mock>, request: Request) -> Response {
     match line.split('?').next().expect("a line") {
         "GET /health" => json(200, json!({"status": "up"})),
         "GET /v1/decisions" => json(200, Value::Null),
+        "GET /v1/decisions/stream" => json(200, json!({"new": null, "deleted": null})),
+        "GET /v1/heartbeat" => json(200, Value::Null),
         "GET /v1/allowlists" => json(200, json!([])),
         "POST /v1/watchers/login" if mood == Mood::NoLogin => json(
             401,

@@ -43,7 +43,11 @@ async fn a_ban_of_one_server_comes_to_the_other_and_goes_with_it() {
     paris.post_alerts(&[overflow("192.0.2.7", "4h")]).await;
     let copy = wait_on(&lyon, "192.0.2.7", 1, 60).await;
     let own = paris.decisions("ip=192.0.2.7").await;
-    assert_eq!(own.len(), 1, "nothing comes back to where it was decided: {own:?}");
+    assert_eq!(
+        own.len(),
+        1,
+        "nothing comes back to where it was decided: {own:?}"
+    );
     assert_eq!(
         (&copy[0]["origin"], &copy[0]["scope"], &copy[0]["type"]),
         (&json!("garrison"), &json!("Ip"), &json!("ban"))

@@ -118,10 +118,21 @@ impl Engine {
         let file = self.dir.join("garrison.yaml");
         let file = file.to_str().expect("a path");
         let (good, said) = self
-            .cscli(&["machines", "add", "garrison", "--password", password, "--force", "-f", file])
+            .cscli(&[
+                "machines",
+                "add",
+                "garrison",
+                "--password",
+                password,
+                "--force",
+                "-f",
+                file,
+            ])
             .await;
         assert!(good, "{said}");
-        let (good, said) = self.cscli(&["bouncers", "add", "garrison", "-k", "garrison-key"]).await;
+        let (good, said) = self
+            .cscli(&["bouncers", "add", "garrison", "-k", "garrison-key"])
+            .await;
         assert!(good, "{said}");
         json!({"name": name, "url": self.url(), "apiKey": "garrison-key", "machineId": "garrison", "password": password,
             "replicateDecisions": true})

@@ -6,6 +6,7 @@ mod routes;
 
 pub use model::{Fact, HAND_ORIGIN, OUR_ORIGIN, Subject, is_local, kept, protected};
 pub use queries::{
-    Claim, Said, Source, announce, around, delete_said, delete_source, delete_unsaid, enable, lift, list_by_address, upsert,
+    Claim, Said, Source, announce, around, delete_said, delete_source, delete_unsaid, enable, lift,
+    list_by_address, upsert,
 };
 pub use routes::routes;

@@ -42,6 +42,39 @@ pub struct Server {
     pub checked: Option<(Timestamp, Check)>,
 }
 
+/// How replication with a server stands.
+#[derive(Debug, Clone)]
+#[allow(missing_docs)]
+pub struct Standing {
+    pub wanted: i64,
+    pub delivered: i64,
+    pub present: i64,
+    pub refused: i64,
+    pub compared_at: Option<Timestamp>,
+    pub waiting: i64,
+    pub waiting_since: Option<Timestamp>,
+    pub failures: i32,
+    pub busy: bool,
+    pub ok_at: Option<Timestamp>,
+    pub error: Option<String>,
+    pub next_try_at: Option<Timestamp>,
+    pub read_at: Option<Timestamp>,
+    pub read_ok_at: Option<Timestamp>,
+    pub read_error: Option<String>,
+    pub skew_ms: i64,
+}
+
+/// What the state of a server's breaker is called: it opens at the fifth failure in a row, and one try at a time goes
+/// through.
+#[must_use]
+pub const fn breaker(failures: i32, busy: bool) -> &'static str {
+    match (failures >= 5, busy) {
+        (false, _) => "closed",
+        (true, false) => "open",
+        (true, true) => "halfOpen",
+    }
+}
+
 impl Server {
     /// Whether it can be written to.
     #[must_use]

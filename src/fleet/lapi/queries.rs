@@ -1,9 +1,11 @@
 //! LAPI servers in the database.
 
+use std::collections::HashMap;
+
 use secrecy::{ExposeSecret as _, SecretString};
 use tokio_postgres::Row;
 
-use super::model::{Draft, SERVER_LIMIT, Server, place};
+use super::model::{Draft, SERVER_LIMIT, Server, Standing, place};
 use crate::db::{Db, DbError, Tenant, sql};
 use crate::fleet::decision::{self, Source};
 use crate::kernel::keyring::Keyring;
@@ -51,6 +53,44 @@ pub async fn list(db: &Db, tenant: Tenant) -> Result<Vec<Server>, DbError> {
     let rows = tx.query(sql!("lapi/list"), &[&tenant.id()]).await?;
     tx.commit().await?;
     Ok(rows.iter().map(server).collect())
+}
+
+/// How replication stands with all servers, or one, by their numbers.
+///
+/// # Errors
+/// As the statement fails.
+pub async fn list_state(
+    db: &Db,
+    tenant: Tenant,
+    server: Option<i64>,
+) -> Result<HashMap<i64, Standing>, DbError> {
+    // It counts all that the tenant wants: what people look at must not keep engines from storing.
+    let mut connection = db.read_connection().await?;
+    let tx = db.tenant(&mut connection, tenant).await?;
+    let rows = tx
+        .query(sql!("lapi/list_state"), &[&tenant.id(), &server])
+        .await?;
+    tx.commit().await?;
+    let standing = |row: &Row| Standing {
+        wanted: row.get("wanted"),
+        delivered: row.get("delivered"),
+        present: row.get("present"),
+        refused: row.get("refused"),
+        compared_at: row.get("compared_at"),
+        waiting: row.get("waiting"),
+        waiting_since: row.get("waiting_since"),
+        failures: row.get::<_, Option<i32>>("out_failures").unwrap_or_default(),
+        busy: row.get::<_, Option<bool>>("out_busy").unwrap_or_default(),
+        ok_at: row.get("out_ok"),
+        error: row.get("out_error"),
+        // Minus infinity is no time: it is tried whenever there is something.
+        next_try_at: row.try_get("out_next").ok().flatten(),
+        read_at: row.get("read_at"),
+        read_ok_at: row.get("in_ok"),
+        read_error: row.get("in_error"),
+        skew_ms: row.get::<_, Option<i64>>("skew_ms").unwrap_or_default(),
+    };
+    Ok(rows.iter().map(|row| (row.get("id"), standing(row))).collect())
 }
 
 /// The server of this name.
@@ -209,14 +249,12 @@ pub async fn update(
 pub async fn delete(db: &Db, tenant: Tenant, name: &str) -> Result<bool, DbError> {
     let mut connection = db.connection().await?;
     let tx = db.tenant(&mut connection, tenant).await?;
-    let Some(row) = tx
-        .query_opt(sql!("lapi/delete"), &[&tenant.id(), &name])
-        .await?
-    else {
+    let Some(row) = tx.query_opt(sql!("lapi/delete"), &[&tenant.id(), &name]).await? else {
         return Ok(false);
     };
     let id: i64 = row.get("id");
-    tx.execute(sql!("lapi/delete_lanes"), &[&tenant.id(), &id]).await?;
+    tx.execute(sql!("lapi/delete_lanes"), &[&tenant.id(), &id])
+        .await?;
     let unsaid = decision::delete_source(&tx, Source::Server(id)).await?;
     decision::announce(&tx, &unsaid, false).await?;
     tx.commit().await?;

@@ -6,7 +6,7 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::model::{Draft, Server, is_name};
+use super::model::{Draft, Server, Standing, breaker, is_name};
 use super::queries::{self, Refused};
 use crate::app::App;
 use crate::db::DbError;
@@ -42,6 +42,8 @@ pub struct ServerView {
     updated_at: String,
     /// What worked when it was last tried.
     check: Option<CheckView>,
+    /// How replication stands.
+    replication: Option<ReplicationView>,
 }
 
 /// What of a server works.
@@ -58,6 +60,65 @@ pub struct CheckView {
     version: Option<String>,
     /// The first thing that does not work.
     error: Option<String>,
+}
+
+/// How replication with a server stands.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ReplicationView {
+    /// Decisions that should be on it because of what others say.
+    wanted: i64,
+    /// Those that Garrison put there.
+    delivered: i64,
+    /// Of these, those that were seen there.
+    present: i64,
+    /// Those that it refuses for good.
+    refused: i64,
+    /// When all that is there was last compared with what should be.
+    compared_at: Option<String>,
+    /// Changes on their way to it.
+    backlog: i64,
+    /// The oldest of them.
+    backlog_since: Option<String>,
+    /// `closed`: it is written to; `open`: it failed five times in a row, and is tried again at `nextTryAt`; `halfOpen`:
+    /// that try is under way.
+    breaker: &'static str,
+    /// Failures in a row.
+    failures: i32,
+    last_success_at: Option<String>,
+    last_error: Option<String>,
+    next_try_at: Option<String>,
+    /// When its own decisions were last read.
+    read_at: Option<String>,
+    read_error: Option<String>,
+    /// Its clock minus ours.
+    clock_skew_ms: i64,
+}
+
+impl From<Standing> for ReplicationView {
+    fn from(state: Standing) -> Self {
+        let breaker = breaker(state.failures, state.busy);
+        Self {
+            wanted: state.wanted,
+            delivered: state.delivered,
+            present: state.present,
+            refused: state.refused,
+            compared_at: state.compared_at.map(rfc3339_millis),
+            backlog: state.waiting,
+            backlog_since: state.waiting_since.map(rfc3339_millis),
+            breaker,
+            failures: state.failures,
+            last_success_at: state.ok_at.max(state.read_ok_at).map(rfc3339_millis),
+            last_error: state.error,
+            next_try_at: state
+                .next_try_at
+                .filter(|_| state.failures > 0)
+                .map(rfc3339_millis),
+            read_at: state.read_at.map(rfc3339_millis),
+            read_error: state.read_error,
+            clock_skew_ms: state.skew_ms,
+        }
+    }
 }
 
 impl From<Server> for ServerView {
@@ -80,6 +141,8 @@ impl From<Server> for ServerView {
                 version: check.version.map(Into::into),
                 error: check.error,
             }),
+            replication: None,
+            replication: None,
         }
     }
 }
@@ -127,7 +190,15 @@ impl ServerBody {
     responses((status = 200, body = Vec<ServerView>), (status = 401, body = Problem)))]
 async fn list(State(app): State<App>, operator: Operator) -> Result<Json<Vec<ServerView>>, ApiError> {
     let servers = queries::list(&app.db, operator.tenant).await?;
-    Ok(Json(servers.into_iter().map(Into::into).collect()))
+    let mut standings = queries::list_state(&app.db, operator.tenant, None).await?;
+    let view = |server: Server| {
+        let standing = standings.remove(&server.id);
+        ServerView {
+            replication: standing.map(Into::into),
+            ..server.into()
+        }
+    };
+    Ok(Json(servers.into_iter().map(view).collect()))
 }
 
 /// A new server. It is tried at once, and `check` says what works; it is kept whatever the outcome.
@@ -160,7 +231,12 @@ async fn show(
     operator: Operator,
     Path(name): Path<String>,
 ) -> Result<Json<ServerView>, ApiError> {
-    Ok(Json(find(&app, operator, &name).await?.into()))
+    let server = find(&app, operator, &name).await?;
+    let mut standings = queries::list_state(&app.db, operator.tenant, Some(server.id)).await?;
+    Ok(Json(ServerView {
+        replication: standings.remove(&server.id).map(Into::into),
+        ..server.into()
+    }))
 }
 
 /// Replaces a server. Secrets that are left out stay, as long as the URL does. It is tried at once.

@@ -312,9 +312,7 @@ impl OwnLogins {
 async fn list_own_logins(db: &Db, tenant: Tenant) -> Result<Arc<[OwnLogin]>, DbError> {
     let mut connection = db.connection().await?;
     let tx = db.tenant(&mut connection, tenant).await?;
-    let rows = tx
-        .query(sql!("signal/list_own_logins"), &[&tenant.id()])
-        .await?;
+    let rows = tx.query(sql!("signal/list_own_logins"), &[&tenant.id()]).await?;
     tx.commit().await?;
     let own = rows.iter().map(|row| OwnLogin {
         login: row.get("login"),

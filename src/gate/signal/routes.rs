@@ -92,7 +92,8 @@ async fn take(gate: Gate, machine: Machine, version: u8, body: Bytes) -> Result<
         let machine = machine.clone();
         // Large bodies would hold up the other requests of this thread; small ones are not worth the way.
         if body.len() > 256 * 1024 {
-            let work = tokio::task::spawn_blocking(move || read(&body, &machine, version, &rules, (enabled, &ours)));
+            let work =
+                tokio::task::spawn_blocking(move || read(&body, &machine, version, &rules, (enabled, &ours)));
             work.await
                 .map_err(|e| EngineError::from(DbError::Internal(e.to_string())))?
         } else {

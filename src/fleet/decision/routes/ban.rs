@@ -17,6 +17,7 @@ use crate::fleet::decision::model::{
 use crate::fleet::decision::queries::{self, Claim, Delivered, Hand, Source, announce};
 use crate::fleet::lapi::{self, Server};
 use crate::http::{ApiError, Editor, JsonBody, Operator, Problem};
+use crate::outbound::client::Failure;
 use crate::outbound::lapi::{LapiError, Target};
 
 /// Who is banned, where, how long and why.
@@ -174,7 +175,7 @@ async fn here(
         Err(e) => {
             give_back(&app, &lease).await;
             return match e {
-                LapiError::Failed(_) => queue(&app, operator, &wish, &server).await,
+                LapiError::Failed(Failure::Unreachable(_)) => queue(&app, operator, &wish, &server).await,
                 e => Err(refused(&e, &[400, 401, 403, 404, 500])),
             };
         }

@@ -136,10 +136,7 @@ impl Read {
             return Err(Stop::Lost);
         }
         let mut changed = if whole {
-            let said: Vec<(Uuid, String)> = claims
-                .iter()
-                .map(|c| (c.fact.key(), c.origin.clone()))
-                .collect();
+            let said: Vec<(Uuid, String)> = claims.iter().map(|c| (c.fact.key(), c.origin.clone())).collect();
             delete_unsaid(&tx, source, &said).await?
         } else {
             delete_said(&tx, source, &keys(&told.deleted)).await?

@@ -138,7 +138,8 @@ async fn compare(writer: &mut Writer<'_>) -> Result<(), Stop> {
     }
     let mut after = Uuid::nil();
     loop {
-        let page = queries::list_keys(&writer.app.db, writer.lease.tenant, writer.server, after, KEYS).await?;
+        let page =
+            queries::list_keys(&writer.app.db, writer.lease.tenant, writer.server, after, KEYS).await?;
         let Some(last) = page.last() else { break };
         after = *last;
         mend(writer, &page, &mut found).await?;
