@@ -142,7 +142,6 @@ impl From<Server> for ServerView {
                 error: check.error,
             }),
             replication: None,
-            replication: None,
         }
     }
 }
