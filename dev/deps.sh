@@ -47,18 +47,19 @@ install_packages() {
 }
 
 get_crowdsec() {
-  [ -x "$lab/fs/usr/bin/crowdsec" ] && return
-  note "unpacking Debian's crowdsec into $lab/fs"
+  [ -x "$lab/fs/usr/bin/crowdsec" ] && [ -x "$lab/fs/usr/bin/crowdsec-custom-bouncer" ] && return
+  note "unpacking Debian's crowdsec and crowdsec-custom-bouncer into $lab/fs"
   rm -rf "$lab/debs" "$lab/fs.new"
   mkdir -p "$lab/debs" "$lab/fs.new"
-  download() { (cd "$lab/debs" && apt-get -qq -o APT::Sandbox::User=root download crowdsec >&2); }
+  download() { (cd "$lab/debs" && apt-get -qq -o APT::Sandbox::User=root download crowdsec crowdsec-custom-bouncer >&2); }
   update() { { [ "$(id -u)" = 0 ] || sudo -n true 2>/dev/null; } && apt_update; }
   # The final name appears only when the tree is complete.
-  if { download || { update && download; }; } && dpkg-deb -x "$lab"/debs/crowdsec_*.deb "$lab/fs.new"; then
+  unpack() { for deb in "$lab"/debs/*.deb; do dpkg-deb -x "$deb" "$lab/fs.new" || return; done; }
+  if { download || { update && download; }; } && unpack; then
     rm -rf "$lab/fs" && mv "$lab/fs.new" "$lab/fs"
   else
     rm -rf "$lab/fs.new"
-    loud "Debian's package crowdsec cannot be had (on Ubuntu it is in universe)."
+    loud "Debian's packages crowdsec and crowdsec-custom-bouncer cannot be had (on Ubuntu they are in universe)."
   fi
 }
 

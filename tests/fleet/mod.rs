@@ -1,6 +1,7 @@
 //! The fleet against Debian's LAPI 1.4.6 and against servers that misbehave.
 mod actions;
 mod cli;
+mod faults;
 mod guard;
 mod mock;
 mod replication;

@@ -3,6 +3,7 @@ use super::http::{Answer, Api, send};
 use super::machine::Machine;
 use super::{Scratch, env, free_port, wait};
 use serde_json::{Value, json};
+use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
@@ -101,8 +102,7 @@ impl Engine {
     /// The sessions it gave before are worth nothing afterwards.
     pub async fn restart(&mut self) {
         self.stop();
-        self.lapi = launch(&self.dir, &self.log);
-        self.wait().await;
+        self.start_again().await;
     }
 
     /// What `POST /api/lapi-servers` takes to write to it.
@@ -111,31 +111,110 @@ impl Engine {
             "machineId": "lab-watcher", "password": "lab-watcher-password"})
     }
 
+    async fn must(&self, args: &[&str]) {
+        let (good, said) = self.cscli(args).await;
+        assert!(good, "cscli {args:?}: {said}");
+    }
+
+    async fn add_machine(&self, name: &str, password: &str) {
+        let file = self.dir.join("machine.yaml");
+        let file = file.to_str().expect("a path");
+        let args = [
+            "machines",
+            "add",
+            name,
+            "--password",
+            password,
+            "--force",
+            "-f",
+            file,
+        ];
+        self.must(&args).await;
+    }
+
+    /// Gives Garrison's machine there this password.
+    pub async fn set_password(&self, password: &str) {
+        self.add_machine("garrison", password).await;
+    }
+
     /// The same with a machine and a key of Garrison's own, as README tells to make them, and what is decided elsewhere
     /// is to come here.
     pub async fn member(&self, name: &str) -> Value {
-        let password = "garrison-password";
-        let file = self.dir.join("garrison.yaml");
-        let file = file.to_str().expect("a path");
-        let (good, said) = self
-            .cscli(&[
-                "machines",
-                "add",
-                "garrison",
-                "--password",
-                password,
-                "--force",
-                "-f",
-                file,
-            ])
+        self.set_password("garrison-password").await;
+        self.must(&["bouncers", "add", "garrison", "-k", "garrison-key"])
             .await;
-        assert!(good, "{said}");
-        let (good, said) = self
-            .cscli(&["bouncers", "add", "garrison", "-k", "garrison-key"])
+        self.member_again(name)
+    }
+
+    pub fn member_again(&self, name: &str) -> Value {
+        json!({"name": name, "url": self.url(), "apiKey": "garrison-key", "machineId": "garrison",
+            "password": "garrison-password", "replicateDecisions": true})
+    }
+
+    /// Everything it knew is gone, as after a lost disk; the accounts are made again.
+    pub async fn wipe(&mut self) {
+        self.stop();
+        for file in ["crowdsec.db", "crowdsec.db-wal", "crowdsec.db-shm"] {
+            let _ = std::fs::remove_file(self.dir.join("lapi/data").join(file));
+        }
+        self.add_machine("lab-watcher", "lab-watcher-password").await;
+        self.must(&["bouncers", "add", "lab-bouncer", "-k", BOUNCER_KEY])
             .await;
-        assert!(good, "{said}");
-        json!({"name": name, "url": self.url(), "apiKey": "garrison-key", "machineId": "garrison", "password": password,
-            "replicateDecisions": true})
+        self.member("").await;
+        self.start_again().await;
+    }
+
+    pub async fn start_again(&mut self) {
+        self.lapi = launch(&self.dir, &self.log);
+        self.wait().await;
+    }
+
+    /// Runs CrowdSec's own agent over a log of failed logins from these addresses.
+    pub async fn agent_sees(&self, addresses: &[&str]) {
+        let mut lines = String::new();
+        for address in addresses {
+            for i in 0..12 {
+                let at = jiff::Timestamp::now() - jiff::SignedDuration::from_secs(15 - i);
+                let at = at.strftime("%b %e %H:%M:%S");
+                let what = format!("Failed password for invalid user u{i} from {address} port 4000{i} ssh2");
+                writeln!(lines, "{at} labhost sshd[{}]: {what}", 1000 + i).expect("text");
+            }
+        }
+        let file = self.dir.join("auth.log");
+        std::fs::write(&file, lines).expect("a log");
+        let mut agent = script(&self.dir, self.port);
+        agent.arg("agent").arg(&file).arg("syslog").env("TZ", "UTC");
+        let out = tokio::task::spawn_blocking(move || agent.output().expect("the agent"));
+        let out = out.await.expect("join");
+        assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
+    }
+
+    /// Debian's own crowdsec-custom-bouncer on this engine, and the file it writes what it is told into.
+    pub async fn bouncer(&self) -> (Bouncer, PathBuf) {
+        let (told, program) = (self.dir.join("told"), self.dir.join("bouncer.sh"));
+        std::fs::write(&told, "").expect("a file");
+        let text = format!("#!/bin/sh\necho \"$1 $2\" >> '{}'\n", told.display());
+        std::fs::write(&program, text).expect("a program");
+        let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+        std::fs::set_permissions(&program, mode).expect("mode");
+        self.must(&["bouncers", "add", "custom", "-k", "custom-bouncer-key"])
+            .await;
+        let config = self.dir.join("bouncer.yaml");
+        let dir = self.dir.0.display();
+        let text = format!(
+            "bin_path: {}\nfeed_via_stdin: false\ntotal_retries: 0\nscenarios_containing: []\n\
+             scenarios_not_containing: []\norigins: []\npiddir: {dir}\nupdate_frequency: 2s\n\
+             cache_retention_duration: 1s\ndaemonize: false\nlog_mode: stdout\nlog_dir: {dir}\nlog_level: info\n\
+             api_url: {}\napi_key: custom-bouncer-key\nprometheus: {{enabled: false}}\n",
+            program.display(),
+            self.url()
+        );
+        std::fs::write(&config, text).expect("a file");
+        let log = std::fs::File::create(self.dir.join("bouncer.log")).expect("a log");
+        let mut cmd = Command::new(package().join("usr/bin/crowdsec-custom-bouncer"));
+        cmd.arg("-c").arg(&config).stdin(Stdio::null());
+        cmd.stdout(log.try_clone().expect("a log")).stderr(log);
+        (Bouncer(cmd.spawn().expect("the bouncer starts")), told)
     }
 
     pub fn url(&self) -> String {
@@ -205,6 +284,15 @@ impl Engine {
             .expect("join");
         let said = [out.stdout, out.stderr].concat();
         (out.status.success(), String::from_utf8_lossy(&said).into_owned())
+    }
+}
+
+pub struct Bouncer(Child);
+
+impl Drop for Bouncer {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
     }
 }
 
