@@ -3,6 +3,7 @@ mod actions;
 mod cli;
 mod faults;
 mod guard;
+mod hand;
 mod mock;
 mod replication;
 mod servers;
