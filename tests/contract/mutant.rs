@@ -14,7 +14,7 @@ pub fn forgetful(sql: &str) -> String {
 }
 
 /// Reads, and the parameters after the tenant: what belongs to tenant 2, or to both.
-pub const READS: [(&str, &str); 23] = [
+pub const READS: [(&str, &str); 29] = [
     ("alert/exists_newer", ", '{newest_a}'"),
     ("alert/get", ", 201"),
     (
@@ -30,6 +30,18 @@ pub const READS: [(&str, &str); 23] = [
         ", NULL, NULL, NULL, NULL, NULL, '192.0.2.7', '192.0.2.7', '192.0.2.7', NULL, NULL, NULL, NULL, 100, 0",
     ),
     ("alert/get_body", ", '{batch_b}'"),
+    ("allowlist/count", ""),
+    ("allowlist/get", ", 'canary'"),
+    (
+        "allowlist/get_covering",
+        ", '203.0.113.7', '203.0.113.7', '{203.0.113.0}'",
+    ),
+    ("allowlist/list", ""),
+    ("allowlist/list_entries", ", 201, 0, 100"),
+    (
+        "allowlist/list_lifts",
+        ", '{192.0.2.0}', '{192.0.2.255}', '{203.0.113.0}', '{203.0.113.7}', 1000",
+    ),
     ("decision/get_actor", ", 201"),
     ("filter/count", ""),
     ("filter/get", ", 201"),
@@ -53,7 +65,11 @@ pub const READS: [(&str, &str); 23] = [
 ];
 
 /// Changes of tenant 2's rows.
-pub const CHANGES: [(&str, &str); 25] = [
+pub const CHANGES: [(&str, &str); 29] = [
+    ("allowlist/delete", ", 'theirs'"),
+    ("allowlist/delete_entry", ", 'theirs', '203.0.113.0/24'"),
+    ("allowlist/delete_expired", ""),
+    ("allowlist/touch", ", 201"),
     ("filter/delete", ", 201"),
     ("filter/update", ", 201, 'x', true, NULL, '{}', 9"),
     ("filter/update_set", ", 1"),
@@ -85,7 +101,12 @@ pub const CHANGES: [(&str, &str); 25] = [
 ];
 
 /// New rows: of whichever tenant comes first.
-pub const INSERTS: [(&str, &str); 8] = [
+pub const INSERTS: [(&str, &str); 10] = [
+    ("allowlist/insert", ", 'new', 'x'"),
+    (
+        "allowlist/upsert_entries",
+        ", 101, '{192.0.2.9}', '{192.0.2.9}', '{192.0.2.9}', '{x}', '{NULL}', 'x'",
+    ),
     (
         "decision/insert_audit",
         ", '01900000-0000-7000-8000-000000000001', '192.0.2.1', '192.0.2.1', 'x', '1', 'x', 'ip', '192.0.2.1', '192.0.2.1', NULL, 'x', '{}'",
