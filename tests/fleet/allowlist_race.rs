@@ -1,5 +1,5 @@
 //! An entry that is added and a decision that is taken up in the same instant, in any order.
-use super::allowlist::{decide, in_force, tenant_id};
+use super::allowlist::{ENTRIES, decide, in_force, tenant_id};
 use crate::support::postgres::Database;
 use crate::support::wait;
 use crate::support::world::World;
@@ -9,8 +9,6 @@ use garrison::fleet::decision::{Claim, Fact, Source, upsert};
 use garrison::kernel::net::parse_block;
 use serde_json::json;
 use tokio_postgres::Client;
-
-const ENTRIES: &str = "/api/allowlists/office/entries";
 
 fn pool(db: &Database) -> Db {
     let config = DbConfig {

@@ -2,6 +2,7 @@
 mod actions;
 mod allowlist;
 mod allowlist_cli;
+mod allowlist_lift;
 mod allowlist_race;
 mod cli;
 mod guard;
