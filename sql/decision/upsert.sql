@@ -3,8 +3,15 @@
 -- marked to be lifted there. A decision that was lifted here is a new one only when its end or its name is.
 WITH said AS (
   SELECT DISTINCT ON (s.key, s.source, s.source_id, s.origin) s.*,
-    s.lo IS NOT NULL AND EXISTS (SELECT FROM allowlist_entry e WHERE e.tenant_id = $1 AND e.lo <= s.hi AND e.hi >= s.lo
-      AND family(e.lo) = family(s.lo) AND (e.expires_at IS NULL OR e.expires_at > now())) AS allowed
+    -- An entry within it, or one around it that begins where one may (none is wider than /8 and /19): never through all
+    -- of 50,000.
+    s.lo IS NOT NULL AND EXISTS (SELECT FROM allowlist_entry e WHERE e.tenant_id = $1)
+      AND (EXISTS (SELECT FROM allowlist_entry e WHERE e.tenant_id = $1 AND e.lo >= s.lo AND e.lo <= s.hi
+             AND (e.expires_at IS NULL OR e.expires_at > now()))
+        OR EXISTS (SELECT FROM allowlist_entry e WHERE e.tenant_id = $1 AND e.hi >= s.lo
+             AND e.lo = ANY (ARRAY(SELECT set_masklen(network(set_masklen(s.lo, p.bits))::inet, masklen(s.lo))
+               FROM generate_series(CASE family(s.lo) WHEN 4 THEN 8 ELSE 19 END, masklen(s.lo)) AS p(bits)))
+             AND (e.expires_at IS NULL OR e.expires_at > now()))) AS allowed
   FROM unnest($2::uuid[], $3::smallint[], $4::bigint[], $5::text[], $6::text[], $7::text[], $8::text[], $9::text[],
     $10::inet[], $11::inet[], $12::timestamptz[], $13::text[])
     AS s(key, source, source_id, origin, scope, value, type, scenario, lo, hi, until, uuid)

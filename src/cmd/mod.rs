@@ -1,5 +1,6 @@
 //! The command line: one file a subcommand.
 
+mod allowlist;
 mod context;
 mod filter;
 mod lapi;
@@ -54,6 +55,9 @@ enum Command {
     /// Filter rules.
     #[command(subcommand)]
     Filter(filter::Command),
+    /// Addresses that a tenant never wants banned.
+    #[command(subcommand)]
+    Allowlist(allowlist::Command),
     /// LAPI servers: where decisions are searched in and written to.
     #[command(subcommand)]
     Lapi(lapi::Command),
@@ -91,6 +95,7 @@ fn run(cli: Cli) -> anyhow::Result<()> {
             Command::Machine(command) => machine::run(config, cli.output, command).await,
             Command::Token(command) => token::run(config, cli.output, command).await,
             Command::Filter(command) => filter::run(config, cli.output, command).await,
+            Command::Allowlist(command) => allowlist::run(config, cli.output, command).await,
             Command::Lapi(command) => lapi::run(config, cli.output, command).await,
             Command::Openapi => openapi::run(),
         }

@@ -1,5 +1,6 @@
 //! What the fleet should enforce: the tenants' LAPI servers and the decisions on them.
 
+pub mod allowlist;
 pub mod decision;
 pub mod lapi;
 pub mod replication;
@@ -14,4 +15,5 @@ pub fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new()
         .merge(lapi::routes())
         .merge(decision::routes())
+        .merge(allowlist::routes())
 }

@@ -96,7 +96,7 @@ pub async fn give_back(db: &Db, lease: &Lease, hurry: bool) -> Result<(), DbErro
 /// # Errors
 /// As the statement fails.
 pub async fn hurry(tx: &TenantTx<'_>, topic: i16, subject: i64) -> Result<(), DbError> {
-    tx.execute(sql!("lane/hurry"), &[&tx.tenant().id(), &topic, &subject])
+    tx.execute(sql!("lane/update_due"), &[&tx.tenant().id(), &topic, &subject])
         .await?;
     Ok(())
 }

@@ -27,6 +27,27 @@ async fn digest(client: &Client) -> String {
     client.query_one(&sql, &[]).await.expect("a digest").get(0)
 }
 
+/// A statement that names none, such as a lock, has no rows to leak.
+fn names_a_table(sql: &str) -> bool {
+    let sql = without_comments(sql).to_uppercase();
+    let mut words = sql.split(|c: char| !c.is_alphanumeric());
+    words.any(|word| ["FROM", "INTO", "UPDATE", "JOIN", "TABLE", "USING", "MERGE"].contains(&word))
+}
+
+#[test]
+fn a_statement_that_names_a_table_is_known() {
+    for (sql, names) in [
+        ("SELECT pg_advisory_xact_lock(1, $1) -- FROM nowhere", false),
+        ("SELECT 1 FROM alert", true),
+        ("SELECT (SELECT id\nfrom alert)", true),
+        ("TABLE alert", true),
+        ("UPDATE alert SET id = 1", true),
+        ("INSERT INTO alert VALUES (1)", true),
+    ] {
+        assert_eq!(names_a_table(sql), names, "{sql}");
+    }
+}
+
 #[test]
 fn every_statement_of_a_tenant_is_called() {
     let called: BTreeSet<&str> = READS
@@ -38,7 +59,7 @@ fn every_statement_of_a_tenant_is_called() {
     let all = statements();
     let left: Vec<_> = all
         .keys()
-        .filter(|name| is_tenants(name) && !called.contains(name.as_str()))
+        .filter(|name| is_tenants(name) && names_a_table(&all[*name]) && !called.contains(name.as_str()))
         .collect();
     assert!(left.is_empty(), "add calls to mutant.rs: {left:?}");
     for (name, _) in READS {
@@ -110,7 +131,7 @@ async fn changes_without_a_tenant_condition_do_not_reach_another_tenant() {
             assert_eq!(digest(&client).await, before, "{name}, {who}");
         }
         begin(&client, AS_SUPERUSER).await;
-        let own = name.ends_with("upsert") || name == "decision/announce";
+        let own = name.ends_with("upsert") || name == "decision/insert_outbox";
         let tenant = if own { B } else { A };
         run(&client, &mutant, tenant, args, &names)
             .await

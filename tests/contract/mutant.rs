@@ -14,7 +14,7 @@ pub fn forgetful(sql: &str) -> String {
 }
 
 /// Reads, and the parameters after the tenant: what belongs to tenant 2, or to both.
-pub const READS: [(&str, &str); 39] = [
+pub const READS: [(&str, &str); 45] = [
     ("alert/exists_newer", ", '{newest_a}'"),
     ("alert/get", ", 201"),
     (
@@ -30,6 +30,18 @@ pub const READS: [(&str, &str); 39] = [
         ", NULL, NULL, NULL, NULL, NULL, '192.0.2.7', '192.0.2.7', '192.0.2.7', NULL, NULL, NULL, NULL, 100, 0",
     ),
     ("alert/get_body", ", '{batch_b}'"),
+    ("allowlist/count", ""),
+    ("allowlist/get", ", 'canary'"),
+    (
+        "allowlist/get_covering",
+        ", '203.0.113.7', '203.0.113.7', '{203.0.113.0}'",
+    ),
+    ("allowlist/list", ""),
+    ("allowlist/list_entries", ", 201, 0, 100"),
+    (
+        "allowlist/list_lifts",
+        ", '{192.0.2.0}', '{192.0.2.255}', '{203.0.113.0}', '{203.0.113.7}', 1000",
+    ),
     ("decision/get_actor", ", 201"),
     ("filter/count", ""),
     ("filter/get", ", 201"),
@@ -52,24 +64,49 @@ pub const READS: [(&str, &str); 39] = [
     ("token/list", ""),
     ("decision/get_answer", ", 'open'"),
     ("decision/list_by_address", ", '192.0.2.0', '192.0.2.255', '{}'"),
-    ("decision/list_delivered", ", '00000000-0000-0000-0000-0000000000a2', '2999-01-01'"),
-    ("decision/list_lifting", ", '{ 00000000-0000-0000-0000-0000000000b2 }'"),
+    (
+        "decision/list_delivered",
+        ", '00000000-0000-0000-0000-0000000000a2', '2999-01-01'",
+    ),
+    (
+        "decision/list_lifting",
+        ", '{ 00000000-0000-0000-0000-0000000000b2 }'",
+    ),
     ("lapi/get_by_id", ", 201"),
     ("lapi/list_state", ", NULL"),
-    ("replication/count_early", ", 201, '{ 00000000-0000-0000-0000-0000000000b1 }', '{crowdsec}'"),
-    ("replication/count_lifts", ", 201, '{ 00000000-0000-0000-0000-0000000000b4 }'"),
+    (
+        "replication/count_early",
+        ", 201, '{ 00000000-0000-0000-0000-0000000000b1 }', '{crowdsec}'",
+    ),
+    (
+        "replication/count_lifts",
+        ", 201, '{ 00000000-0000-0000-0000-0000000000b4 }'",
+    ),
     ("replication/get_sync", ", 201"),
     ("replication/list", ", 2, 201, '0', 0, '9223372036854775807', 10"),
-    ("replication/list_keys", ", 201, '00000000-0000-0000-0000-000000000000', 100"),
+    (
+        "replication/list_keys",
+        ", 201, '00000000-0000-0000-0000-000000000000', 100",
+    ),
     ("replication/list_signalled", ", '{ {key_b} }'"),
-    ("replication/list_signalled_after", ", '00000000-0000-0000-0000-000000000000', 100"),
+    (
+        "replication/list_signalled_after",
+        ", '00000000-0000-0000-0000-000000000000', 100",
+    ),
     ("replication/list_sources", ""),
-    ("replication/list_views", ", 201, '{ 00000000-0000-0000-0000-0000000000b1, 00000000-0000-0000-0000-0000000000b2 }', true, NULL"),
+    (
+        "replication/list_views",
+        ", 201, '{ 00000000-0000-0000-0000-0000000000b1, 00000000-0000-0000-0000-0000000000b2 }', true, NULL",
+    ),
     ("signal/list_own_logins", ""),
 ];
 
 /// Changes of tenant 2's rows.
-pub const CHANGES: [(&str, &str); 43] = [
+pub const CHANGES: [(&str, &str); 47] = [
+    ("allowlist/delete", ", 'theirs'"),
+    ("allowlist/delete_entry", ", 'theirs', '203.0.113.0/24'"),
+    ("allowlist/delete_expired", ""),
+    ("allowlist/touch", ", 201"),
     ("filter/delete", ", 201"),
     ("filter/update", ", 201, 'x', true, NULL, '{}', 9"),
     ("filter/update_set", ", 1"),
@@ -98,28 +135,54 @@ pub const CHANGES: [(&str, &str); 43] = [
     ("stream/delete", ", 201"),
     ("stream/upsert", ", 201, '/v3/decisions/stream', 'x', ''"),
     ("token/update_revoked", ", 201"),
-    ("decision/announce", ", '{ 00000000-0000-0000-0000-0000000000b9 }', true"),
+    (
+        "decision/insert_outbox",
+        ", '{ 00000000-0000-0000-0000-0000000000b9 }', true",
+    ),
     ("decision/delete_answer", ", 'open'"),
-    ("decision/delete_said", ", 2, 201, '{ 00000000-0000-0000-0000-0000000000b1 }', '{crowdsec}'"),
+    (
+        "decision/delete_said",
+        ", 2, 201, '{ 00000000-0000-0000-0000-0000000000b1 }', '{crowdsec}'",
+    ),
     ("decision/delete_source", ", 2, 201"),
     ("decision/delete_unsaid", ", 2, 201, '{}', '{}'"),
-    ("decision/lift", ", '{ 00000000-0000-0000-0000-0000000000b1, 00000000-0000-0000-0000-0000000000b2 }'"),
+    (
+        "decision/update_lifted",
+        ", '{ 00000000-0000-0000-0000-0000000000b1, 00000000-0000-0000-0000-0000000000b2 }'",
+    ),
     ("decision/update_answer", ", 'open', 200, 'x'"),
-    ("lane/claim_one", ", 2, 201, 5, '00000000-0000-0000-0000-000000000001'"),
-    ("lane/hurry", ", 2, 201"),
+    (
+        "lane/claim_one",
+        ", 2, 201, 5, '00000000-0000-0000-0000-000000000001'",
+    ),
+    ("lane/update_due", ", 2, 201"),
     ("lapi/delete_lanes", ", 201"),
     ("lapi/update_changed", ", 201"),
-    ("replication/delete_copies", ", 201, '{ 00000000-0000-0000-0000-0000000000b2 }'"),
+    (
+        "replication/delete_copies",
+        ", 201, '{ 00000000-0000-0000-0000-0000000000b2 }'",
+    ),
     ("replication/delete_expired", ""),
-    ("replication/update_lifted", ", 201, '{ 00000000-0000-0000-0000-0000000000b4 }'"),
-    ("replication/update_machine", ", 201, '{ 00000000-0000-0000-0000-0000000000b2 }', '{canary_b}'"),
+    (
+        "replication/update_lifted",
+        ", 201, '{ 00000000-0000-0000-0000-0000000000b4 }'",
+    ),
+    (
+        "replication/update_machine",
+        ", 201, '{ 00000000-0000-0000-0000-0000000000b2 }', '{canary_b}'",
+    ),
     ("replication/update_read", ", 201, true, true, true"),
     ("replication/update_read_open", ", 201"),
     ("replication/update_written", ", 201, true, true, 5"),
 ];
 
 /// New rows: of whichever tenant comes first.
-pub const INSERTS: [(&str, &str); 14] = [
+pub const INSERTS: [(&str, &str); 16] = [
+    ("allowlist/insert", ", 'new', 'x'"),
+    (
+        "allowlist/upsert_entries",
+        ", 101, '{192.0.2.9}', '{192.0.2.9}', '{192.0.2.9}', '{x}', '{NULL}', 'x'",
+    ),
     (
         "decision/insert_audit",
         ", '01900000-0000-7000-8000-000000000001', '192.0.2.1', '192.0.2.1', 'x', '1', 'x', 'ip', '192.0.2.1', '192.0.2.1', NULL, 'x', '{}'",
@@ -142,11 +205,20 @@ pub const INSERTS: [(&str, &str); 14] = [
     ("stream/upsert", ", 909, '/x', 'x', ''"),
     ("token/insert", ", 'x', '', 'xxxx', 1, NULL"),
     ("decision/claim_answer", ", 'new', '\\xaa'"),
-    ("decision/enable", ""),
-    ("decision/insert_hand", ", '00000000-0000-0000-0000-000000000001', 'crowdsieve', 'Ip', '192.0.2.1', 'ban', 's', '192.0.2.1', '192.0.2.1', '2999-01-01', NULL, 'x', 'x'"),
-    ("decision/upsert", ", '{ 00000000-0000-0000-0000-000000000001 }', '{1}', '{5}', '{x}', '{Ip}', '{192.0.2.1}', '{ban}', '{s}', '{192.0.2.1}', '{192.0.2.1}', '{2999-01-01}', '{NULL}'"),
+    ("decision/insert_lane", ""),
+    (
+        "decision/insert_hand",
+        ", '00000000-0000-0000-0000-000000000001', 'crowdsieve', 'Ip', '192.0.2.1', 'ban', 's', '192.0.2.1', '192.0.2.1', '2999-01-01', NULL, 'x', 'x'",
+    ),
+    (
+        "decision/upsert",
+        ", '{ 00000000-0000-0000-0000-000000000001 }', '{1}', '{5}', '{x}', '{Ip}', '{192.0.2.1}', '{ban}', '{s}', '{192.0.2.1}', '{192.0.2.1}', '{2999-01-01}', '{NULL}'",
+    ),
     ("lapi/insert_sync", ", 101"),
-    ("replication/upsert_copies", ", 101, '{ 00000000-0000-0000-0000-000000000001 }', '{Ip}', '{192.0.2.1}', '{ban}', '{2999-01-01}', false, NULL"),
+    (
+        "replication/upsert_copies",
+        ", 101, '{ 00000000-0000-0000-0000-000000000001 }', '{Ip}', '{192.0.2.1}', '{ban}', '{2999-01-01}', false, NULL",
+    ),
 ];
 
 /// What the calls name that only this database knows.

@@ -1,5 +1,9 @@
 //! The fleet against Debian's LAPI 1.4.6 and against servers that misbehave.
 mod actions;
+mod allowlist;
+mod allowlist_cli;
+mod allowlist_lift;
+mod allowlist_race;
 mod cli;
 mod faults;
 mod guard;

@@ -50,6 +50,9 @@ async fn operations(world: &World) -> Vec<(String, String)> {
         "/api/decisions",
         "/api/decisions/ban",
         "/api/decisions/{id}",
+        "/api/allowlists",
+        "/api/allowlists/{name}",
+        "/api/allowlists/{name}/entries",
         "/health",
         "/v3/signals",
         "/v2/signals",
@@ -140,7 +143,10 @@ fn body(path: &str) -> Value {
         "/api/decisions/ban" => {
             json!({"server": "theirs", "ip": "192.0.2.1", "duration": "1h", "reason": "x"})
         }
-        "/api/decisions/{id}" => json!({"reason": "x", "ip": "192.0.2.1"}),
+        "/api/decisions/{id}" | "/api/decisions/unban" => json!({"reason": "x", "ip": "192.0.2.1"}),
+        "/api/allowlists" => json!({"name": "mine"}),
+        "/api/allowlists/{name}" => json!({}),
+        "/api/allowlists/{name}/entries" => json!({"entries": [{"value": "192.0.2.1"}]}),
         "/api/filters" | "/api/filters/{id}" => rule("mine now", "scenario", "eq", json!("y")),
         _ => panic!("teach this test about {path}"),
     }
@@ -157,8 +163,20 @@ async fn belongings(world: &World, tenant: &Tenant) -> Vec<(&'static str, String
         .await;
     assert!((200..300).contains(&made.status), "{}", made.text());
     api.post("/api/lapi-servers", &server("theirs")).await.expect(201);
+    api.post("/api/allowlists", &json!({"name": "theirs"}))
+        .await
+        .expect(201);
+    let entry = json!({"entries": [{"value": "203.0.113.1"}]});
+    api.post("/api/allowlists/theirs/entries", &entry)
+        .await
+        .expect(200);
     vec![
         ("/api/alerts/{id}", alert),
+        ("/api/allowlists/{name}", "theirs".to_owned()),
+        (
+            "/api/allowlists/{name}/entries?value=203.0.113.1",
+            "theirs".to_owned(),
+        ),
         ("/api/filters/{id}", text(&made.json(), "id")),
         ("/api/lapi-servers/{name}", "theirs".to_owned()),
         ("/api/decisions/{id}?server=theirs", "1".to_owned()),
@@ -205,17 +223,24 @@ async fn another_tenants_ids_are_404_and_untouched() {
         .post("/api/decisions/ban", &body("/api/decisions/ban"))
         .await;
     assert_eq!(ban.status, 404, "{}", ban.text());
-    for (path, id) in theirs.iter().filter(|(path, _)| !path.contains("decisions")) {
+    let shown = |path: &str| !path.contains("decisions") && !path.contains("/entries");
+    for (path, id) in theirs.iter().filter(|(path, _)| shown(path)) {
         owner.get(&fill(path, id)).await.expect(200);
     }
-    let kept = owner.get(&fill("/api/filters/{id}", &theirs[1].1)).await.json();
-    assert_eq!(kept["name"], "theirs");
+    let rule = theirs.iter().find(|(path, _)| *path == "/api/filters/{id}");
+    let kept = owner
+        .get(&fill("/api/filters/{id}", &rule.expect("a rule").1))
+        .await;
+    assert_eq!(kept.json()["name"], "theirs");
+    let list = owner.get("/api/allowlists/theirs").await.json();
+    assert_eq!(list["entryCount"], 1, "{list}");
     // lists hold one's own only
     for path in [
         "/api/alerts?limit=1000&raw=true",
         "/api/machines",
         "/api/filters",
         "/api/lapi-servers",
+        "/api/allowlists",
         "/api/decisions?ip=198.51.100.1",
     ] {
         let list = stranger.get(path).await.expect(200).text();

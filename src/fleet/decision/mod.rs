@@ -4,9 +4,9 @@ mod model;
 mod queries;
 mod routes;
 
-pub use model::{Fact, HAND_ORIGIN, OUR_ORIGIN, Subject, is_local, kept, protected};
+pub use model::{Fact, HAND_ORIGIN, OUR_ORIGIN, Record, Subject, is_local, kept, protected, too_wide};
 pub use queries::{
-    Claim, Said, Source, announce, around, delete_said, delete_source, delete_unsaid, enable, lift,
-    list_by_address, upsert,
+    Claim, Said, Source, announce, around, claim, claim_shared, delete_said, delete_source, delete_unsaid,
+    enable, get_actor, insert_record, lift, list_by_address, upsert,
 };
 pub use routes::routes;

@@ -11,7 +11,7 @@ use utoipa::ToSchema;
 
 pub use fact::{Fact, HAND_ORIGIN, OUR_ORIGIN, is_local, kept};
 pub use group::{ServerResult, group};
-pub use protect::protected;
+pub use protect::{protected, too_wide};
 
 use crate::kernel::net::Block;
 use crate::kernel::time::rfc3339_millis;
@@ -134,6 +134,19 @@ pub struct Audit<'a> {
     pub queued: bool,
 }
 
+/// A row that remembers what an operator did, as it is stored.
+#[derive(Debug)]
+#[allow(missing_docs)]
+pub struct Record<'a> {
+    pub scenario: &'a str,
+    pub message: &'a str,
+    /// The addresses it is listed by; none where it is about several.
+    pub subject: Option<Subject>,
+    pub actor: &'a str,
+    /// All of it, as JSON.
+    pub raw: String,
+}
+
 /// Which of the two.
 #[derive(Debug, Clone, Copy)]
 #[allow(missing_docs)]
@@ -154,6 +167,18 @@ impl Audit<'_> {
         match self.kind {
             Act::Ban { .. } => "crowdsieve/manual-audit",
             Act::Unban { .. } => "crowdsieve/unban",
+        }
+    }
+
+    /// The row.
+    #[must_use]
+    pub fn record(&self) -> Record<'_> {
+        Record {
+            scenario: self.scenario(),
+            message: self.reason,
+            subject: Some(self.subject),
+            actor: self.actor,
+            raw: self.raw(),
         }
     }
 

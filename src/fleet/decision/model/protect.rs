@@ -2,7 +2,7 @@ use std::sync::LazyLock;
 
 use crate::kernel::net::{Block, parse_block};
 
-/// Shortest prefixes that may be banned by hand.
+/// Shortest prefixes that may be named by hand.
 const SHORTEST: (u8, u8) = (8, 19);
 
 /// Networks that no attacker from elsewhere is in, and whose ban hits one's own.
@@ -22,6 +22,17 @@ const OWN: &[(&str, &str)] = &[
     ("ff00::/8", "multicast addresses"),
 ];
 
+/// The shortest prefix of the family, where the block's is shorter: it names more than anybody means.
+#[must_use]
+pub fn too_wide(block: &Block) -> Option<u8> {
+    let shortest = if block.lo().is_ipv4() {
+        SHORTEST.0
+    } else {
+        SHORTEST.1
+    };
+    (block.prefix_len() < shortest).then_some(shortest)
+}
+
 /// Why this must not be banned by hand, if so. `ours` are the addresses that Garrison itself has.
 #[must_use]
 pub fn protected(block: &Block, ours: &[Block]) -> Option<String> {
@@ -29,12 +40,7 @@ pub fn protected(block: &Block, ours: &[Block]) -> Option<String> {
         let row = |(text, why): &(&str, &'static str)| parse_block(text).map(|block| (block, *why));
         OWN.iter().filter_map(row).collect()
     });
-    let shortest = if block.lo().is_ipv4() {
-        SHORTEST.0
-    } else {
-        SHORTEST.1
-    };
-    if block.prefix_len() < shortest {
+    if let Some(shortest) = too_wide(block) {
         return Some(format!("a range wider than /{shortest} must not be banned"));
     }
     let meets = |other: &Block| other.contains_block(block) || block.contains_block(other);

@@ -3,17 +3,20 @@
 mod set;
 
 pub use set::{
-    Claim, Said, Source, announce, around, delete_said, delete_source, delete_unsaid, lift, list_by_address,
-    upsert,
+    Claim, Said, Source, announce, around, claim, claim_shared, delete_said, delete_source, delete_unsaid,
+    lift, list_by_address, upsert,
 };
 
 use uuid::Uuid;
 
-use super::model::Audit;
+use super::model::{Audit, Record, Subject};
 use crate::db::{Db, DbError, Tenant, TenantTx, sql};
 use crate::fleet::decision::model::{Fact, HAND_ORIGIN};
 
 /// The name of a token and its number: who acts.
+///
+/// # Errors
+/// As the statement fails.
 pub async fn get_actor(db: &Db, tenant: Tenant, token: i64) -> Result<String, DbError> {
     let mut connection = db.connection().await?;
     let tx = db.tenant(&mut connection, tenant).await?;
@@ -31,12 +34,20 @@ pub async fn get_actor(db: &Db, tenant: Tenant, token: i64) -> Result<String, Db
 
 /// Remembers what was done, among the alerts, together with the deed.
 pub async fn insert_audit(tx: &TenantTx<'_>, audit: &Audit<'_>) -> Result<(), DbError> {
-    let block = audit.subject.0;
-    let value = audit.subject.value();
-    let (ip, range) = if block.is_host() {
-        (Some(&value), None)
+    insert_record(tx, &audit.record()).await
+}
+
+/// The same, of whatever was done.
+///
+/// # Errors
+/// As the statement fails.
+pub async fn insert_record(tx: &TenantTx<'_>, record: &Record<'_>) -> Result<(), DbError> {
+    let value = record.subject.map(Subject::value);
+    let host = record.subject.is_some_and(|subject| subject.0.is_host());
+    let (ip, range) = if host {
+        (value.as_ref(), None)
     } else {
-        (None, Some(&value))
+        (None, value.as_ref())
     };
     tx.execute(
         sql!("decision/insert_audit"),
@@ -44,17 +55,17 @@ pub async fn insert_audit(tx: &TenantTx<'_>, audit: &Audit<'_>) -> Result<(), Db
             &tx.tenant().id(),
             // Its time leads, as in every alert's key.
             &Uuid::now_v7(),
-            &block.lo(),
-            &block.hi(),
-            &audit.scenario(),
+            &record.subject.map(|subject| subject.0.lo()),
+            &record.subject.map(|subject| subject.0.hi()),
+            &record.scenario,
             &env!("CARGO_PKG_VERSION"),
-            &audit.reason,
-            &audit.subject.scope().to_lowercase(),
+            &record.message,
+            &record.subject.map(|subject| subject.scope().to_lowercase()),
             &value,
             &ip,
             &range,
-            &audit.actor,
-            &audit.raw(),
+            &record.actor,
+            &record.raw,
         ],
     )
     .await?;
@@ -110,7 +121,7 @@ pub async fn enable(tx: &TenantTx<'_>) -> Result<(), DbError> {
     let tenant = tx.tenant().id();
     tx.platform(sql!("tenant/update_keeps_decisions"), &[&tenant])
         .await?;
-    tx.execute(sql!("decision/enable"), &[&tenant]).await?;
+    tx.execute(sql!("decision/insert_lane"), &[&tenant]).await?;
     Ok(())
 }
 

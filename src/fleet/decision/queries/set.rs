@@ -60,6 +60,26 @@ pub struct Claim {
     pub uuid: Option<String>,
 }
 
+/// Holds the tenant's set beside others until the transaction ends: no allowlist grows meanwhile. Before the first
+/// statement that changes the set or asks what is allowed; [`upsert`], [`delete_said`] and [`delete_unsaid`] do it.
+///
+/// # Errors
+/// As the statement fails: after four seconds without the lock, for one.
+pub async fn claim_shared(tx: &TenantTx<'_>) -> Result<(), DbError> {
+    tx.query(sql!("decision/claim_shared"), &[&tx.tenant().id()])
+        .await?;
+    Ok(())
+}
+
+/// Holds the tenant's set alone until the transaction ends: for what an allowlist gains. Before every other lock.
+///
+/// # Errors
+/// As the statement fails: after four seconds without the lock, for one.
+pub async fn claim(tx: &TenantTx<'_>) -> Result<(), DbError> {
+    tx.query(sql!("decision/claim"), &[&tx.tenant().id()]).await?;
+    Ok(())
+}
+
 /// Takes up what sources say; the keys of what changed. What an allowlist covers is left out.
 ///
 /// # Errors
@@ -68,6 +88,7 @@ pub async fn upsert(tx: &TenantTx<'_>, claims: &[Claim]) -> Result<Vec<Uuid>, Db
     if claims.is_empty() {
         return Ok(Vec::new());
     }
+    claim_shared(tx).await?;
     let codes: Vec<(i16, i64)> = claims.iter().map(|c| c.source.codes()).collect();
     let bounds: Vec<(Option<IpAddr>, Option<IpAddr>)> = claims.iter().map(|c| c.fact.bounds()).collect();
     let rows = tx
@@ -138,6 +159,8 @@ async fn pairs(
     source: Source,
     pairs: &[(Uuid, String)],
 ) -> Result<Vec<Uuid>, DbError> {
+    // Not for what is deleted: locks in one order do not wait for each other in a circle.
+    claim_shared(tx).await?;
     let (code, id) = source.codes();
     let rows = tx
         .query(
@@ -160,7 +183,7 @@ async fn pairs(
 /// As the statement fails.
 pub async fn announce(tx: &TenantTx<'_>, keys: &[Uuid], all: bool) -> Result<(), DbError> {
     if !keys.is_empty() {
-        tx.execute(sql!("decision/announce"), &[&tx.tenant().id(), &keys, &all])
+        tx.execute(sql!("decision/insert_outbox"), &[&tx.tenant().id(), &keys, &all])
             .await?;
     }
     Ok(())
@@ -172,7 +195,7 @@ pub async fn announce(tx: &TenantTx<'_>, keys: &[Uuid], all: bool) -> Result<(),
 /// As the statement fails.
 pub async fn lift(tx: &TenantTx<'_>, keys_of: &[Uuid]) -> Result<Vec<Uuid>, DbError> {
     let rows = tx
-        .query(sql!("decision/lift"), &[&tx.tenant().id(), &keys_of])
+        .query(sql!("decision/update_lifted"), &[&tx.tenant().id(), &keys_of])
         .await?;
     Ok(keys(&rows))
 }

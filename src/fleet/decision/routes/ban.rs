@@ -11,6 +11,8 @@ use super::act::{
 };
 use super::replay::once;
 use crate::app::App;
+use crate::db::TenantTx;
+use crate::fleet::allowlist;
 use crate::fleet::decision::model::{
     Act, Audit, Ban, Fact, HAND_ORIGIN, SCENARIO, Subject, alert, protected, seconds,
 };
@@ -71,6 +73,7 @@ pub async fn ban(
     if let Some(why) = protected(&subject.0, &app.settings.own_addresses) {
         return Err(ApiError::BadRequest(why));
     }
+    refuse_allowed(&app, operator, subject).await?;
     let wish = Wish {
         subject,
         duration: body.duration.clone(),
@@ -93,6 +96,29 @@ pub async fn ban(
     let (server, target) = writable(&app, operator, &body.server).await?;
     let work = to_the_end(here(app.clone(), operator, wish, server, target));
     once(&app, operator, &headers, &asked, work).await
+}
+
+/// What an allowlist covers is not banned.
+async fn refuse_allowed(app: &App, operator: Operator, subject: Subject) -> Result<(), ApiError> {
+    let mut connection = app.db.connection().await?;
+    let tx = app.db.tenant(&mut connection, operator.tenant).await?;
+    not_allowed(&tx, subject).await?;
+    Ok(tx.commit().await?)
+}
+
+async fn not_allowed(tx: &TenantTx<'_>, subject: Subject) -> Result<(), ApiError> {
+    let Some(covering) = allowlist::covering(tx, &subject.0).await? else {
+        return Ok(());
+    };
+    let why = if covering.reason.is_empty() {
+        String::new()
+    } else {
+        format!(" ({})", covering.reason)
+    };
+    Err(ApiError::BadRequest(format!(
+        "{} is on the allowlist {}{why} and must not be banned",
+        covering.value, covering.list
+    )))
 }
 
 /// What is wished.
@@ -271,6 +297,7 @@ async fn promise(
     tell(operator, &audit);
     let mut connection = app.db.connection().await?;
     let tx = app.db.tenant(&mut connection, operator.tenant).await?;
+    not_allowed(&tx, wish.subject).await?;
     queries::enable(&tx).await?;
     queries::insert_hand(&tx, &hand).await?;
     announce(&tx, &[fact.key()], true).await?;
