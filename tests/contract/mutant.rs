@@ -114,7 +114,7 @@ pub const CHANGES: [(&str, &str); 47] = [
     ("forward/update_refused", ", '{key_b}', 'x'"),
     ("lane/delete_sent", ", 1, 201, '0', 0, '9223372036854775807', 0"),
     ("lane/fail", ", 1, 201, 0, 5, 'x'"),
-    ("lane/release", ", 1, 201, 0, '5'"),
+    ("lane/release", ", 1, 201, 0, '5', NULL"),
     ("lane/renew", ", 1, 201, 0, 60"),
     ("lane/update_delivered", ", 1, 201, 0, '5', 5"),
     ("lapi/delete", ", 'theirs'"),
@@ -200,7 +200,7 @@ pub const INSERTS: [(&str, &str); 16] = [
     // 49 columns without a row, then one item that could not be read.
     (
         "signal/insert",
-        ", 1, '01900000-0000-7000-8000-000000000000', 3, 1, 1, '', {empty}, '{0}', '{x}', '{x}', '{0}', '{1}'",
+        ", 1, '01900000-0000-7000-8000-000000000000', 3, 1, 1, '', {empty}, '{0}', '{x}', '{x}', '{0}', '{1}', false",
     ),
     ("stream/upsert", ", 909, '/x', 'x', ''"),
     ("token/insert", ", 'x', '', 'xxxx', 1, NULL"),
