@@ -14,7 +14,7 @@ pub fn forgetful(sql: &str) -> String {
 }
 
 /// Reads, and the parameters after the tenant: what belongs to tenant 2, or to both.
-pub const READS: [(&str, &str); 23] = [
+pub const READS: [(&str, &str); 29] = [
     ("alert/exists_newer", ", '{newest_a}'"),
     ("alert/get", ", 201"),
     (
@@ -44,6 +44,12 @@ pub const READS: [(&str, &str); 23] = [
     ("forward/get_body", ", '{batch_b}'"),
     ("lapi/get", ", 'canary'"),
     ("lapi/list", ""),
+    ("link/get_startup_owed", ", 201"),
+    ("link/list_allowed", ""),
+    ("link/list_allowlists", ""),
+    ("link/list_decisions", ", 201"),
+    ("link/list_entries", ", 299"),
+    ("link/list_told", ", 201"),
     ("machine/get_credentials", ", 201"),
     ("machine/get_upstream", ", 201"),
     ("machine/list", ""),
@@ -53,7 +59,7 @@ pub const READS: [(&str, &str); 23] = [
 ];
 
 /// Changes of tenant 2's rows.
-pub const CHANGES: [(&str, &str); 25] = [
+pub const CHANGES: [(&str, &str); 31] = [
     ("filter/delete", ", 201"),
     ("filter/update", ", 201, 'x', true, NULL, '{}', 9"),
     ("filter/update_set", ", 1"),
@@ -70,8 +76,14 @@ pub const CHANGES: [(&str, &str); 25] = [
         ", 201, 1, 'https://x.test/', '\\xaa', NULL, NULL, false, '{}', '{}'",
     ),
     ("lapi/update_check", ", 201, 1, true, NULL, NULL, NULL, 'x'"),
+    ("link/delete", ", 201"),
+    ("link/delete_given", ", 202"),
+    ("link/delete_told", ", 202"),
+    ("link/update_gone", ", 201, '{}'"),
+    ("link/update_startup_owed", ", 201, true"),
     ("machine/claim_login", ", 201"),
     ("machine/release_login", ", 202"),
+    ("machine/update_delivers", ", 201, false"),
     ("machine/update_login", ", 201, '', '', now(), '{}', 'x'"),
     ("machine/update_name", ", 201, 'x'"),
     ("machine/update_removed", ", 201"),
@@ -85,7 +97,7 @@ pub const CHANGES: [(&str, &str); 25] = [
 ];
 
 /// New rows: of whichever tenant comes first.
-pub const INSERTS: [(&str, &str); 8] = [
+pub const INSERTS: [(&str, &str); 11] = [
     (
         "decision/insert_audit",
         ", '01900000-0000-7000-8000-000000000001', '192.0.2.1', '192.0.2.1', 'x', '1', 'x', 'ip', '192.0.2.1', '192.0.2.1', NULL, 'x', '{}'",
@@ -96,6 +108,9 @@ pub const INSERTS: [(&str, &str); 8] = [
         "lapi/insert",
         ", 100, 'new', 'https://x.test/', '\\xaa', NULL, NULL, false, '{}', '{}'",
     ),
+    ("link/upsert_digest", ", 909, 1, 'Ip x', ''"),
+    ("link/upsert_given", ", 909, '{192.0.2.1}', '{x}', '{2036-01-01}'"),
+    ("link/upsert_told", ", 909, '{7}', '{x}'"),
     (
         "machine/insert",
         ", 'login_new', 2, 'x', NULL, 'x', '', true, 'x'",

@@ -5,6 +5,7 @@ INSERT INTO link_list (tenant_id, machine_id, kind, list, name, digest, changed_
   (2, 201, 1, 'Ip ban', '', '\xb1', now()),
   (2, 201, 2, '291', 'canary_b', '\xb2', now()),
   (2, 202, 2, '292', 'canary_b', '\xb3', now());
+UPDATE link_list SET told_at = now() - interval '100 days' WHERE machine_id = 202;
 INSERT INTO link_given (tenant_id, machine_id, value, type, until) VALUES
   (1, 101, '192.0.2.1', 'canary_a', now() + interval '1 day'),
   (2, 201, '192.0.2.2', 'canary_b', now() + interval '1 day'),

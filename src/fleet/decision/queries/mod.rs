@@ -2,9 +2,7 @@
 
 mod set;
 
-pub use set::{
-    Claim, Said, Source, announce, around, delete_said, delete_unsaid, lift, list_by_address, upsert,
-};
+pub use set::{Claim, Said, Source, announce, around, delete_said, delete_unsaid, lift, list_by_address, upsert};
 
 use uuid::Uuid;
 
@@ -109,8 +107,7 @@ pub async fn insert_hand(tx: &TenantTx<'_>, hand: &Hand<'_>) -> Result<(), DbErr
 /// As the statements fail.
 pub async fn enable(tx: &TenantTx<'_>) -> Result<(), DbError> {
     let tenant = tx.tenant().id();
-    tx.platform(sql!("tenant/update_keeps_decisions"), &[&tenant])
-        .await?;
+    tx.platform(sql!("tenant/update_keeps_decisions"), &[&tenant]).await?;
     tx.execute(sql!("decision/enable"), &[&tenant]).await?;
     Ok(())
 }
