@@ -20,7 +20,8 @@ pub struct Allowlist {
 pub struct Told {
     pub id: i64,
     pub name: String,
-    pub told_at: Timestamp,
+    /// When last, while it was there.
+    pub at: Timestamp,
 }
 
 /// The tenant's set for this machine; what an allowlist covers is still in it.
@@ -76,7 +77,7 @@ pub async fn list_told(tx: &TenantTx<'_>, machine: i64) -> Result<Vec<Told>, DbE
         Some(Told {
             id: row.get::<_, &str>("list").parse().ok()?,
             name: row.get("name"),
-            told_at: row.get("told_at"),
+            at: row.get("told_at"),
         })
     };
     Ok(rows.iter().filter_map(told).collect())

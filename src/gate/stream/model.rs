@@ -68,13 +68,13 @@ pub fn is_startup(query: Option<&str>) -> bool {
 }
 
 /// The question, asking for everything.
-pub fn from_start(query: Option<String>) -> Option<String> {
+pub fn from_start(query: Option<&str>) -> String {
     let query = query.unwrap_or_default();
     let others = query
         .split('&')
         .filter(|pair| !pair.is_empty() && *pair != "startup" && !pair.starts_with("startup="));
     let all: Vec<&str> = std::iter::once("startup=true").chain(others).collect();
-    Some(all.join("&"))
+    all.join("&")
 }
 
 #[cfg(test)]
@@ -90,9 +90,9 @@ mod tests {
             (Some("community_pull=false"), "startup=true&community_pull=false"),
             (Some("startup=true&x=1"), "startup=true&x=1"),
         ] {
-            let whole = from_start(query.map(str::to_owned));
-            assert_eq!(whole.as_deref(), Some(expected));
-            assert!(is_startup(whole.as_deref()));
+            let whole = from_start(query);
+            assert_eq!(whole, expected);
+            assert!(is_startup(Some(&whole)));
         }
         assert!(
             !is_startup(Some("startup=false")) && !is_startup(None) && !is_startup(Some("nostartup=true"))

@@ -1,6 +1,6 @@
 //! What links open, for whom, and since when.
-use super::{Stream, allowlist, ban, deliver, delivering, fetch, number, pull, put, run};
-use crate::support::fixtures::Recorded;
+use super::{Stream, allowlist, ban, deliver, delivering, fetch, number, pull, put, reply, run};
+use crate::support::fixtures::{self, Recorded};
 use crate::support::http::send;
 use crate::support::wait;
 use crate::support::world::World;
@@ -45,7 +45,13 @@ async fn the_recorded_pull_of_1_7_8_gets_links_that_open_without_a_credential() 
     )
     .await;
 
-    let recorded = Recorded::load("v3-lapi-1.7.8/decisions-stream-01.json");
+    let name = "v3-lapi-1.7.8/decisions-stream-01.json";
+    let recorded = Recorded::load(name);
+    let told = fixtures::json(name)["response_body"]
+        .as_str()
+        .expect("text")
+        .to_owned();
+    world.capi.rules(vec![reply(&told)]);
     let answer = send(recorded.call(&world.server().url(), Some(&token)))
         .await
         .expect(200);
@@ -214,4 +220,29 @@ async fn an_allowlist_that_is_gone_is_emptied_on_engines_that_have_it() {
     let (other, _) = delivering(&world).await;
     let stream = Stream::of(&pull(&world, &other, "/v3/decisions/stream").await.expect(200));
     assert!(stream.links.allowlists.is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_error_of_ours_is_never_an_empty_list() {
+    let world = World::with(1, &[("GARRISON_PUBLIC_URL", "https://gate.example/x")]).await;
+    let (machine, _) = delivering(&world).await;
+    ban(&world, "203.0.113.7").await;
+    let stream = Stream::of(&pull(&world, &machine, "/v3/decisions/stream").await.expect(200));
+    let url = stream.url("garrison");
+    let path = url
+        .strip_prefix("https://gate.example/x")
+        .expect("the public URL");
+    let url = format!("{}{path}", world.server().url());
+    fetch(&url, None).await.expect(200);
+    run(&world, "ALTER TABLE allowlist_entry RENAME TO lost").await;
+    let answer = fetch(&url, None).await;
+    assert!(answer.status >= 500, "{}", answer.status);
+    // CAPI's part still arrives, as it is
+    let answer = pull(&world, &machine, "/v3/decisions/stream")
+        .await
+        .expect(200)
+        .json();
+    assert_eq!(answer["links"]["blocklists"], serde_json::json!([]));
+    run(&world, "ALTER TABLE lost RENAME TO allowlist_entry").await;
+    fetch(&url, None).await.expect(200);
 }

@@ -136,7 +136,7 @@ async fn links(
     queries::delete_told(tx, machine.id).await?;
     let told = queries::list_told(tx, machine.id).await?;
     let gone = told.iter().filter(|told| lists.iter().all(|l| l.id != told.id));
-    let gone = gone.map(|told| allow(told.id, &told.name, String::new(), told.told_at, told.told_at));
+    let gone = gone.map(|told| allow(told.id, &told.name, String::new(), told.at, told.at));
     let live = lists
         .iter()
         .map(|l| allow(l.id, &l.name, l.description.clone(), l.created_at, l.updated_at));

@@ -43,7 +43,11 @@ pub(super) async fn pull(
     headers.remove(header::IF_MODIFIED_SINCE);
     headers.remove(header::IF_NONE_MATCH);
     let owed = link::startup_is_owed(app, &machine).await;
-    let query = if owed { model::from_start(query) } else { query };
+    let query = if owed {
+        Some(model::from_start(query.as_deref()))
+    } else {
+        query
+    };
     let is_startup = model::is_startup(query.as_deref());
     let target = model::target(version, query.as_deref());
     let given = given(version, query, headers);

@@ -129,8 +129,8 @@ fn tee(
     let mut out = Response::new(Body::empty());
     *out.headers_mut() = capi::passing(response.headers(), false);
     let content_type = content_type(response.headers());
-    let begin = Some((begun.into_iter(), response, Copy::new()));
-    let stream = futures_util::stream::unfold(begin, move |state| {
+    let state = Some((begun.into_iter(), response, Copy::new()));
+    let stream = futures_util::stream::unfold(state, move |state| {
         let (app, machine, target, content_type) =
             (app.clone(), machine.clone(), target.clone(), content_type.clone());
         async move {
