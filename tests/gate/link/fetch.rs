@@ -136,7 +136,7 @@ async fn the_recorded_pull_of_1_7_8_gets_links_that_open_without_a_credential() 
             "no machine's",
             signed(&|b| b[4..12].copy_from_slice(&999i64.to_be_bytes())),
         ),
-        ("forged", format!("A{}", &token[1..])),
+        ("forged", format!("B{}", &token[1..])),
         ("cut", token[..token.len() - 4].to_owned()),
         ("the page cursors' key", {
             let tag = ring.cursor_tag(&[body]);
