@@ -36,6 +36,7 @@ fn described() -> (Router<Gate>, utoipa::openapi::OpenApi) {
         .nest("/v2", engines.clone())
         .nest("/v3", engines)
         .merge(gate::filter::routes())
+        .merge(gate::link::routes())
         .merge(OpenApiRouter::<Gate>::from(Router::new()))
         .split_for_parts()
 }
@@ -59,8 +60,13 @@ pub fn openapi() -> utoipa::openapi::OpenApi {
     );
     let any = |name: &str| utoipa::openapi::security::SecurityRequirement::new(name, Vec::<String>::new());
     for (path, item) in &mut doc.paths.paths {
-        let operations: [&mut Option<Operation>; 4] =
-            [&mut item.get, &mut item.put, &mut item.post, &mut item.delete];
+        let operations: [&mut Option<Operation>; 5] = [
+            &mut item.get,
+            &mut item.put,
+            &mut item.post,
+            &mut item.delete,
+            &mut item.patch,
+        ];
         for operation in operations.into_iter().flatten() {
             // The same handlers serve both of CAPI's versions.
             let version = if path.starts_with("/v2/") { "_v2" } else { "" };
@@ -171,7 +177,7 @@ async fn is_ready(State(app): State<App>) -> Result<(), &'static str> {
 }
 
 /// What waits, for the metrics; none when the database cannot be asked.
-async fn backlog(app: &App) -> Option<jobs::Backlog> {
+async fn backlog(app: &App) -> Option<Vec<jobs::Backlog>> {
     tokio::time::timeout(std::time::Duration::from_secs(2), jobs::backlog(&app.db))
         .await
         .ok()?

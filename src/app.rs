@@ -27,6 +27,8 @@ pub struct Settings {
     pub auto_tenant: String,
     /// From the Host name a machine called to its tenant's name.
     pub tenant_hosts: BTreeMap<String, String>,
+    /// Where machines reach us, where the operator says so; ends in a slash.
+    pub public_url: Option<String>,
     /// Addresses that Garrison itself has, as far as it knows: nobody bans them.
     pub own_addresses: Vec<Block>,
 }

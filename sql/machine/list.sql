@@ -1,5 +1,5 @@
 -- Machines with what they sent in the last day and how far its forwarding is behind.
-SELECT m.id, m.login, m.kind, m.name, m.user_agent, m.created_at, m.last_seen_at,
+SELECT m.id, m.login, m.kind, m.name, m.user_agent, m.created_at, m.last_seen_at, m.delivers,
        coalesce(b.received, 0)  AS received,  coalesce(b.stored, 0)   AS stored,
        coalesce(b.duplicate, 0) AS duplicate, coalesce(b.rejected, 0) AS rejected,
        coalesce(b.filtered, 0)  AS filtered,

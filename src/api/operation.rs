@@ -75,16 +75,23 @@ async fn scrape(Scrape(handle): Scrape, app: App) -> Response {
     }
     let seen = backlog(&app).await;
     metrics::gauge!("garrison_database_up").set(if seen.is_some() { 1.0 } else { 0.0 });
-    if let Some(backlog) = seen {
+    for backlog in seen.unwrap_or_default() {
+        let topic = match backlog.topic {
+            1 => "capi",
+            2 => "lapi",
+            3 => "lapi_stream",
+            _ => "decisions",
+        };
         #[allow(clippy::cast_precision_loss)] // counts far below 2^52
-        for (name, n) in [
-            ("garrison_outbox_rows", backlog.rows),
-            ("garrison_lanes_failing", backlog.failing),
-            ("garrison_upstream_logins", backlog.logins),
-        ] {
-            metrics::gauge!(name).set(n as f64);
+        {
+            metrics::gauge!("garrison_outbox_rows", "topic" => topic).set(backlog.rows as f64);
+            metrics::gauge!("garrison_lanes_failing", "topic" => topic).set(backlog.failing as f64);
+            metrics::gauge!("garrison_upstream_logins").set(backlog.logins as f64);
         }
-        metrics::gauge!("garrison_forward_lag_seconds").set(backlog.oldest);
+        metrics::gauge!("garrison_outbox_age_seconds", "topic" => topic).set(backlog.oldest);
+        if backlog.topic == 1 {
+            metrics::gauge!("garrison_forward_lag_seconds").set(backlog.oldest);
+        }
     }
     handle.run_upkeep();
     let text = handle.render();
@@ -134,9 +141,29 @@ pub(super) fn describe() {
     describe_gauge!("garrison_database_up", "Whether Postgres answered this scrape.");
     describe_gauge!(
         "garrison_outbox_rows",
-        "Rows of up to 50 alerts that wait to be forwarded."
+        "Rows of up to 50 alerts or decisions that wait: to CAPI, to LAPI servers, to the tenants' sets."
     );
-    describe_gauge!("garrison_lanes_failing", "Machines whose last delivery failed.");
+    describe_gauge!("garrison_outbox_age_seconds", "Age of the oldest row that waits.");
+    describe_gauge!(
+        "garrison_lanes_failing",
+        "Machines and LAPI servers whose last turn failed."
+    );
+    describe_counter!(
+        "garrison_copies_placed_total",
+        "Decisions put on LAPI servers, repeats included."
+    );
+    describe_counter!(
+        "garrison_copies_withdrawn_total",
+        "Decisions ended on LAPI servers."
+    );
+    describe_counter!(
+        "garrison_copies_refused_total",
+        "Decisions that a LAPI server refuses for good."
+    );
+    describe_counter!(
+        "garrison_decisions_protected_total",
+        "Decisions that are not taken up because they are about protected addresses."
+    );
     describe_gauge!(
         "garrison_upstream_logins",
         "Logins sent to CAPI in the last 50 minutes, where they are counted."

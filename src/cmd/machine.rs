@@ -6,8 +6,9 @@ use super::context::{Installation, get_fact};
 use super::output::{Output, table};
 use super::tenant::find;
 use crate::config::Config;
+use crate::db::{Db, Tenant};
 use crate::gate::machine::{insert_issued, is_login, remove};
-use crate::manage::machine::list;
+use crate::manage::machine::{MachineRow, list, update_delivers};
 
 /// What to do with machines.
 #[derive(Subcommand)]
@@ -26,6 +27,17 @@ pub enum Command {
         /// The tenant.
         #[arg(long, default_value = "default")]
         tenant: String,
+    },
+    /// Change a machine.
+    Set {
+        /// The tenant.
+        #[arg(long, default_value = "default")]
+        tenant: String,
+        /// Its login or its number.
+        machine: String,
+        /// Whether the tenant's bans and allowlists ride on its decisions stream.
+        #[arg(long, action = clap::ArgAction::Set)]
+        deliver: bool,
     },
     /// Remove a machine: its credentials open nothing any more, its alerts stay.
     Remove {
@@ -71,7 +83,7 @@ async fn act(installation: &Installation, output: Output, command: Command) -> a
                 .iter()
                 .map(|m| {
                     json!({ "id": m.id, "login": m.login, "name": m.name, "user_agent": m.user_agent,
-                        "last_seen_at": m.last_seen_at.map(|t| t.to_string()), "waiting": m.waiting, "last_error": m.last_error })
+                        "last_seen_at": m.last_seen_at.map(|t| t.to_string()), "deliver": m.delivers, "waiting": m.waiting, "last_error": m.last_error })
                 })
                 .collect();
             output.print(&values, || {
@@ -85,19 +97,34 @@ async fn act(installation: &Installation, output: Output, command: Command) -> a
                             m.last_seen_at
                                 .map_or_else(|| "never".to_owned(), |t| t.to_string()),
                             m.waiting.to_string(),
+                            if m.delivers { "yes" } else { "no" }.to_owned(),
                         ]
                     })
                     .collect();
-                table(&["ID", "LOGIN", "NAME", "LAST SEEN", "WAITING"], &rows)
+                table(&["ID", "LOGIN", "NAME", "LAST SEEN", "WAITING", "DELIVER"], &rows)
             })
+        }
+        Command::Set {
+            tenant,
+            machine,
+            deliver,
+        } => {
+            let owner = find(db, &tenant).await?;
+            let found = one(db, owner, &tenant, &machine).await?;
+            if !update_delivers(db, owner, found.id, deliver).await? {
+                bail!("machine {machine} has just been removed");
+            }
+            output.print(
+                &json!({ "id": found.id, "login": found.login, "deliver": deliver }),
+                || {
+                    let on = if deliver { "on" } else { "off" };
+                    format!("delivery through the stream of machine {} is {on}", found.login)
+                },
+            )
         }
         Command::Remove { tenant, machine } => {
             let owner = find(db, &tenant).await?;
-            let machines = list(db, owner).await?;
-            let found = machines
-                .iter()
-                .find(|m| m.login == machine || m.id.to_string() == machine);
-            let found = found.with_context(|| format!("tenant {tenant} has no machine {machine}"))?;
+            let found = one(db, owner, &tenant, &machine).await?;
             remove(db, owner, found.id).await?;
             output.print(
                 &json!({ "id": found.id, "login": found.login, "removed": true }),
@@ -105,6 +132,14 @@ async fn act(installation: &Installation, output: Output, command: Command) -> a
             )
         }
     }
+}
+
+/// The tenant's machine of this login or number.
+async fn one(db: &Db, owner: Tenant, tenant: &str, machine: &str) -> anyhow::Result<MachineRow> {
+    let machines = list(db, owner).await?;
+    let mut machines = machines.into_iter();
+    let found = machines.find(|m| m.login == machine || m.id.to_string() == machine);
+    found.with_context(|| format!("tenant {tenant} has no machine {machine}"))
 }
 
 /// Where engines reach us: as configured, as the running service says, or as it would listen. It ends in a slash, as

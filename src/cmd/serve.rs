@@ -151,6 +151,7 @@ fn gate(installation: &Installation, listens: Option<SocketAddr>) -> anyhow::Res
         auto_enrolment,
         auto_tenant: config.enrolment.tenant.clone(),
         tenant_hosts: config.enrolment.hosts.clone(),
+        public_url: config.server.public_url.clone(),
         own_addresses: own_addresses(config),
     };
     let (db, ring) = (installation.db.clone(), installation.ring.clone());

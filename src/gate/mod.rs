@@ -2,6 +2,7 @@
 
 pub mod filter;
 pub mod forward;
+pub mod link;
 pub mod machine;
 pub mod relay;
 pub mod signal;

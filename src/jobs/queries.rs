@@ -213,35 +213,38 @@ pub async fn finish(tx: &TenantTx<'_>, lease: &Lease, upto: &(String, i64)) -> R
     Ok(true)
 }
 
-/// What waits and what fails, over all tenants.
+/// What waits and what fails of one topic, over all tenants.
 #[derive(Debug, Clone, Copy)]
 pub struct Backlog {
-    /// Rows of the outbox: up to 50 alerts each.
+    /// 1 to CAPI, 2 to LAPI servers, 3 from them, 4 to the tenants' sets.
+    pub topic: i16,
+    /// Rows of the outbox: up to 50 alerts or decisions each.
     pub rows: i64,
     /// Age of the oldest, seconds.
     pub oldest: f64,
     /// Lanes whose last try failed.
     pub failing: i64,
-    /// Logins sent to CAPI in the last 50 minutes, where they are counted.
+    /// Logins sent to CAPI in the last 50 minutes, where they are counted; the same for every topic.
     pub logins: i64,
 }
 
-/// Reads the backlog.
+/// Reads the backlog, topic by topic.
 ///
 /// # Errors
 /// As the statement fails.
-pub async fn backlog(db: &Db) -> Result<Backlog, DbError> {
+pub async fn backlog(db: &Db) -> Result<Vec<Backlog>, DbError> {
     let mut connection = db.connection().await?;
     let tx = db.platform(&mut connection).await?;
-    let row = tx.query_opt(sql!("lane/get_backlog"), &[]).await?;
+    let rows = tx.query(sql!("lane/get_backlog"), &[]).await?;
     tx.commit().await?;
-    let row = row.ok_or_else(|| DbError::Internal("a count returned no row".to_owned()))?;
-    Ok(Backlog {
+    let backlog = |row: &Row| Backlog {
+        topic: row.get("topic"),
         rows: row.get("rows"),
         oldest: row.get("oldest"),
         failing: row.get("failing"),
         logins: row.get("logins"),
-    })
+    };
+    Ok(rows.iter().map(backlog).collect())
 }
 
 /// Starts every lane's reading over, after a restore into another cluster. As the owner of the tables.

@@ -21,6 +21,7 @@ pub struct Keyring {
     seal: LessSafeKey,
     token: hmac::Key,
     cursor: hmac::Key,
+    link: hmac::Key,
     session: [u8; 32],
     fingerprint: [u8; 32],
 }
@@ -46,6 +47,7 @@ impl Keyring {
             seal: LessSafeKey::new(UnboundKey::new(&AES_256_GCM, &seal).expect("32 bytes")),
             token: hmac::Key::new(hmac::HMAC_SHA256, &derive(&root, "token")),
             cursor: hmac::Key::new(hmac::HMAC_SHA256, &derive(&root, "cursor")),
+            link: hmac::Key::new(hmac::HMAC_SHA256, &derive(&root, "link")),
             session: derive(&root, "machine session"),
             fingerprint: derive(&root, "fingerprint"),
         }
@@ -79,6 +81,14 @@ impl Keyring {
         }
         let mut tag = [0; 16];
         tag.copy_from_slice(&context.sign().as_ref()[..16]);
+        tag
+    }
+
+    /// Sixteen bytes that prove a link to be ours.
+    #[must_use]
+    pub fn link_tag(&self, body: &[u8]) -> [u8; 16] {
+        let mut tag = [0; 16];
+        tag.copy_from_slice(&hmac::sign(&self.link, body).as_ref()[..16]);
         tag
     }
 

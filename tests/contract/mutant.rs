@@ -14,7 +14,7 @@ pub fn forgetful(sql: &str) -> String {
 }
 
 /// Reads, and the parameters after the tenant: what belongs to tenant 2, or to both.
-pub const READS: [(&str, &str); 45] = [
+pub const READS: [(&str, &str); 51] = [
     ("alert/exists_newer", ", '{newest_a}'"),
     ("alert/get", ", 201"),
     (
@@ -56,6 +56,12 @@ pub const READS: [(&str, &str); 45] = [
     ("forward/get_body", ", '{batch_b}'"),
     ("lapi/get", ", 'canary'"),
     ("lapi/list", ""),
+    ("link/get_startup_owed", ", 201"),
+    ("link/list_allowed", ""),
+    ("link/list_allowlists", ""),
+    ("link/list_decisions", ", 201"),
+    ("link/list_entries", ", 299"),
+    ("link/list_told", ", 201"),
     ("machine/get_credentials", ", 201"),
     ("machine/get_upstream", ", 201"),
     ("machine/list", ""),
@@ -102,7 +108,7 @@ pub const READS: [(&str, &str); 45] = [
 ];
 
 /// Changes of tenant 2's rows.
-pub const CHANGES: [(&str, &str); 47] = [
+pub const CHANGES: [(&str, &str); 54] = [
     ("allowlist/delete", ", 'theirs'"),
     ("allowlist/delete_entry", ", 'theirs', '203.0.113.0/24'"),
     ("allowlist/delete_expired", ""),
@@ -123,8 +129,14 @@ pub const CHANGES: [(&str, &str); 47] = [
         ", 201, 1, 'https://x.test/', '\\xaa', NULL, NULL, false, '{}', '{}'",
     ),
     ("lapi/update_check", ", 201, 1, true, NULL, NULL, NULL, 'x'"),
+    ("link/delete", ", 201"),
+    ("link/delete_given", ", 202"),
+    ("link/delete_told", ", 202"),
+    ("link/update_gone", ", 201, '{}'"),
+    ("link/update_startup_owed", ", 201, true"),
     ("machine/claim_login", ", 201"),
     ("machine/release_login", ", 202"),
+    ("machine/update_delivers", ", 201, false"),
     ("machine/update_login", ", 201, '', '', now(), '{}', 'x'"),
     ("machine/update_name", ", 201, 'x'"),
     ("machine/update_removed", ", 201"),
@@ -158,6 +170,7 @@ pub const CHANGES: [(&str, &str); 47] = [
     ("lane/update_due", ", 2, 201"),
     ("lapi/delete_lanes", ", 201"),
     ("lapi/update_changed", ", 201"),
+    ("relay/delete_lifted", ", 201, '{canary_b}'"),
     (
         "replication/delete_copies",
         ", 201, '{ 00000000-0000-0000-0000-0000000000b2 }'",
@@ -177,7 +190,7 @@ pub const CHANGES: [(&str, &str); 47] = [
 ];
 
 /// New rows: of whichever tenant comes first.
-pub const INSERTS: [(&str, &str); 16] = [
+pub const INSERTS: [(&str, &str); 19] = [
     ("allowlist/insert", ", 'new', 'x'"),
     (
         "allowlist/upsert_entries",
@@ -193,6 +206,9 @@ pub const INSERTS: [(&str, &str); 16] = [
         "lapi/insert",
         ", 100, 'new', 'https://x.test/', '\\xaa', NULL, NULL, false, '{}', '{}'",
     ),
+    ("link/upsert_digest", ", 909, 1, 'Ip x', ''"),
+    ("link/upsert_given", ", 909, '{192.0.2.1}', '{x}', '{2036-01-01}'"),
+    ("link/upsert_told", ", 909, '{7}', '{x}'"),
     (
         "machine/insert",
         ", 'login_new', 2, 'x', NULL, 'x', '', true, 'x'",

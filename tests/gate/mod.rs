@@ -5,6 +5,7 @@ mod cscapi;
 mod engine;
 mod faults;
 mod hostile;
+mod link;
 mod odd;
 mod paths;
 mod recorded;

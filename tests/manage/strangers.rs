@@ -11,7 +11,8 @@ fn is_open(method: &str, path: &str) -> bool {
     let documents = ["/health", "/healthz", "/readyz", "/metrics", "/openapi.json"];
     let before_login = ["/watchers", "/watchers/login", "/watchers/reset"];
     match method {
-        "GET" => documents.contains(&path) || path.starts_with("/docs"),
+        // a link is its own credential
+        "GET" => documents.contains(&path) || path.starts_with("/docs") || path == "/links/{token}",
         "POST" => ["/v2", "/v3"]
             .iter()
             .any(|v| path.strip_prefix(v).is_some_and(|p| before_login.contains(&p))),
@@ -45,6 +46,8 @@ async fn operations(world: &World) -> Vec<(String, String)> {
         "/api/filters/{id}",
         "/api/filters/test",
         "/api/machines",
+        "/api/machines/{id}",
+        "/links/{token}",
         "/api/lapi-servers",
         "/api/lapi-servers/{name}",
         "/api/decisions",
@@ -135,6 +138,7 @@ fn server(name: &str) -> Value {
 fn body(path: &str) -> Value {
     match path {
         "/api/lapi-servers" => server("mine"),
+        "/api/machines/{id}" => json!({"deliver": true}),
         "/api/lapi-servers/{name}" => {
             let mut body = server("mine");
             body.as_object_mut().expect("object").remove("name");
@@ -170,6 +174,7 @@ async fn belongings(world: &World, tenant: &Tenant) -> Vec<(&'static str, String
     api.post("/api/allowlists/theirs/entries", &entry)
         .await
         .expect(200);
+    let machines = api.get("/api/machines").await.expect(200).json();
     vec![
         ("/api/alerts/{id}", alert),
         ("/api/allowlists/{name}", "theirs".to_owned()),
@@ -179,6 +184,7 @@ async fn belongings(world: &World, tenant: &Tenant) -> Vec<(&'static str, String
         ),
         ("/api/filters/{id}", text(&made.json(), "id")),
         ("/api/lapi-servers/{name}", "theirs".to_owned()),
+        ("/api/machines/{id}", text(&machines[0], "id")),
         ("/api/decisions/{id}?server=theirs", "1".to_owned()),
     ]
 }
@@ -234,6 +240,8 @@ async fn another_tenants_ids_are_404_and_untouched() {
     assert_eq!(kept.json()["name"], "theirs");
     let list = owner.get("/api/allowlists/theirs").await.json();
     assert_eq!(list["entryCount"], 1, "{list}");
+    let machines = owner.get("/api/machines").await.expect(200).json();
+    assert_eq!(machines[0]["deliver"], false);
     // lists hold one's own only
     for path in [
         "/api/alerts?limit=1000&raw=true",

@@ -136,6 +136,7 @@ pub async fn remove(db: &Db, tenant: Tenant, machine: i64) -> Result<bool, DbErr
         .await?;
     tx.execute(sql!("stream/delete"), &[&tenant.id(), &machine])
         .await?;
+    tx.execute(sql!("link/delete"), &[&tenant.id(), &machine]).await?;
     tx.platform(
         sql!("platform/delete_credentials"),
         &[&Some(tenant.id()), &2i16, &machine],
@@ -328,6 +329,8 @@ pub async fn relocate(app: &App, machine: &Machine, to: Tenant, name: &str) -> R
         .get::<_, Option<Vec<u8>>>("upstream_token")
         .map(|t| reseal("upstream_token", t))
         .transpose()?;
+    tx.execute(sql!("link/delete"), &[&from.id(), &machine.id])
+        .await?;
     let tx = tx.into_tenant(to).await?;
     let new = tx
         .query_opt(

@@ -1,6 +1,7 @@
 //! Everything else that an engine asks of CAPI: passed on with a list of headers, for machines that we know.
 
 mod model;
+mod queries;
 mod routes;
 mod send;
 

@@ -7,8 +7,8 @@ use serde_json::json;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::model;
 use super::send::{Given, PATIENCE, Relayed, send};
+use super::{model, queries};
 use crate::app::App;
 use crate::gate::{ApiVersion, Gate};
 use crate::http::{Caller, EngineError, Machine, read_limited};
@@ -103,7 +103,7 @@ async fn usage_metrics(
     .await
 }
 
-/// Decisions that an operator lifted at the engine, passed on.
+/// Decisions that an operator lifted at the engine: taken out of the tenant's set, and passed on.
 #[utoipa::path(post, path = "/decisions/delete", tag = "CAPI", request_body = Object,
     responses((status = 200, description = "CAPI's answer"), (status = 401, description = "unknown token"), (status = 403, description = "no tenant"), (status = 503, description = "CAPI cannot be asked")))]
 async fn decisions_delete(
@@ -115,6 +115,15 @@ async fn decisions_delete(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, EngineError> {
+    let body = read_limited(&HeaderMap::new(), body, BODY_LIMIT, BODY_LIMIT).await?;
+    if caller.keeps_decisions {
+        let plain = read_limited(&headers, Body::from(body.clone()), BODY_LIMIT, BODY_LIMIT).await?;
+        let uuids: Vec<String> = serde_json::from_slice(&plain).unwrap_or_default();
+        if !uuids.is_empty() {
+            queries::delete_lifted(&gate.app.db, &caller, &uuids).await?;
+            gate.app.outbox.notify_one();
+        }
+    }
     pass(
         &gate.app,
         version,
@@ -122,7 +131,7 @@ async fn decisions_delete(
         "decisions/delete",
         (method, &uri),
         headers,
-        body,
+        Body::from(body),
     )
     .await
 }

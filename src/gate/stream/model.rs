@@ -59,9 +59,45 @@ pub fn target(version: u8, query: Option<&str>) -> Option<String> {
     Some(format!("v{version}/decisions/stream?{}", switches.join("&")))
 }
 
+/// Whether a question asks for everything, not only for what changed.
+pub fn is_startup(query: Option<&str>) -> bool {
+    query
+        .unwrap_or_default()
+        .split('&')
+        .any(|pair| pair == "startup=true")
+}
+
+/// The question, asking for everything.
+pub fn from_start(query: Option<&str>) -> String {
+    let query = query.unwrap_or_default();
+    let others = query
+        .split('&')
+        .filter(|pair| !pair.is_empty() && *pair != "startup" && !pair.starts_with("startup="));
+    let all: Vec<&str> = std::iter::once("startup=true").chain(others).collect();
+    all.join("&")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn everything_is_asked_for_once() {
+        for (query, expected) in [
+            (None, "startup=true"),
+            (Some(""), "startup=true"),
+            (Some("startup=false"), "startup=true"),
+            (Some("community_pull=false"), "startup=true&community_pull=false"),
+            (Some("startup=true&x=1"), "startup=true&x=1"),
+        ] {
+            let whole = from_start(query);
+            assert_eq!(whole, expected);
+            assert!(is_startup(Some(&whole)));
+        }
+        assert!(
+            !is_startup(Some("startup=false")) && !is_startup(None) && !is_startup(Some("nostartup=true"))
+        );
+    }
 
     #[test]
     fn a_copy_unpacks_to_what_passed() {

@@ -4,7 +4,7 @@ mod extract;
 mod principal;
 
 pub use extract::bearer;
-pub use principal::{Caller, Editor, Machine, Operator, Scope, SessionToken};
+pub use principal::{Caller, Delivery, Editor, Machine, Operator, Scope, SessionToken};
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -145,6 +145,14 @@ impl Auth {
             .sessions
             .try_get_with((tenant, machine), self.find_session(tenant, machine));
         found.await.map_err(|e| shared(&e))
+    }
+
+    /// The machine that a link signed by us names; none when it is gone.
+    ///
+    /// # Errors
+    /// When it cannot be looked up.
+    pub async fn linked(&self, tenant: i32, machine: i64) -> Result<Option<Machine>, DbError> {
+        self.known_session(tenant, machine).await
     }
 
     async fn known_caller(&self, hash: &[u8]) -> Result<Option<Caller>, DbError> {

@@ -56,6 +56,27 @@ impl TryFrom<Operator> for Editor {
     }
 }
 
+/// Whether the tenant's bans and allowlists ride on a machine's decisions stream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Delivery {
+    /// Its stream is CAPI's, byte for byte.
+    Off,
+    /// They do.
+    On,
+    /// They did: what the machine was given is taken back.
+    TakingBack,
+}
+
+impl Delivery {
+    const fn from_flags(delivers: bool, takes_back: bool) -> Self {
+        match (delivers, takes_back) {
+            (true, _) => Self::On,
+            (false, true) => Self::TakingBack,
+            (false, false) => Self::Off,
+        }
+    }
+}
+
 /// A CrowdSec engine that logged in through us.
 #[derive(Debug, Clone)]
 pub struct Machine {
@@ -71,6 +92,8 @@ pub struct Machine {
     pub keeps_decisions: bool,
     /// Keys the alert keys of its tenant.
     pub dedupe_key: Arc<[u8]>,
+    /// Whether its tenant's set is delivered in its stream.
+    pub delivery: Delivery,
 }
 
 impl Machine {
@@ -84,6 +107,10 @@ impl Machine {
             forward_enabled: row.get::<_, Option<bool>>("forward_enabled")?,
             keeps_decisions: row.get::<_, Option<bool>>("keeps_decisions")?,
             dedupe_key: row.get::<_, Option<Vec<u8>>>("dedupe_key")?.into(),
+            delivery: Delivery::from_flags(
+                row.get::<_, Option<bool>>("delivers")?,
+                row.get::<_, Option<bool>>("takes_back").unwrap_or(false),
+            ),
         })
     }
 }

@@ -3,5 +3,5 @@
 mod queries;
 mod routes;
 
-pub use queries::{MachineRow, list};
+pub use queries::{MachineRow, list, update_delivers};
 pub use routes::routes;

@@ -16,6 +16,8 @@ pub struct MachineRow {
     pub user_agent: Option<String>,
     pub created_at: Timestamp,
     pub last_seen_at: Option<Timestamp>,
+    /// Whether the tenant's bans and allowlists ride on its stream.
+    pub delivers: bool,
     /// Items of the last 24 hours.
     pub received: i64,
     pub stored: i64,
@@ -48,6 +50,7 @@ pub async fn list(db: &Db, tenant: Tenant) -> Result<Vec<MachineRow>, DbError> {
         user_agent: row.get("user_agent"),
         created_at: row.get("created_at"),
         last_seen_at: row.get("last_seen_at"),
+        delivers: row.get("delivers"),
         received: row.get("received"),
         stored: row.get("stored"),
         duplicate: row.get("duplicate"),
@@ -61,4 +64,27 @@ pub async fn list(db: &Db, tenant: Tenant) -> Result<Vec<MachineRow>, DbError> {
         last_ok_at: row.get("last_ok_at"),
     };
     Ok(rows.iter().map(machine).collect())
+}
+
+/// Whether the tenant's bans and allowlists ride on a machine's stream from now on; false when there is no such machine.
+/// Where they do, the tenant's set is kept up.
+///
+/// # Errors
+/// As the statements fail.
+pub async fn update_delivers(db: &Db, tenant: Tenant, machine: i64, delivers: bool) -> Result<bool, DbError> {
+    let mut connection = db.connection().await?;
+    let tx = db.tenant(&mut connection, tenant).await?;
+    let found = tx
+        .execute(
+            sql!("machine/update_delivers"),
+            &[&tenant.id(), &machine, &delivers],
+        )
+        .await?;
+    if found == 1 && delivers {
+        tx.platform(sql!("tenant/update_keeps_decisions"), &[&tenant.id()])
+            .await?;
+        tx.execute(sql!("decision/insert_lane"), &[&tenant.id()]).await?;
+    }
+    tx.commit().await?;
+    Ok(found == 1)
 }

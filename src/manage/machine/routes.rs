@@ -1,19 +1,24 @@
 use axum::Json;
-use axum::extract::State;
+use axum::extract::{DefaultBodyLimit, Path, State};
 use jiff::Timestamp;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::queries::{self, MachineRow};
 use crate::app::App;
-use crate::http::{ApiError, Operator, Problem};
+use crate::http::{ApiError, Editor, JsonBody, Operator, Problem};
 use crate::kernel::time::rfc3339_millis;
+
+const NOT_FOUND: ApiError = ApiError::NotFound("machine not found");
 
 /// Machines.
 pub fn routes() -> OpenApiRouter<App> {
-    OpenApiRouter::new().routes(routes!(list))
+    OpenApiRouter::new()
+        .routes(routes!(list))
+        .routes(routes!(show, change))
+        .layer(DefaultBodyLimit::max(16 * 1024))
 }
 
 /// A CrowdSec engine.
@@ -33,6 +38,8 @@ pub struct MachineView {
     version: Option<String>,
     created_at: String,
     last_seen_at: Option<String>,
+    /// Whether the tenant's bans and allowlists ride on its decisions stream.
+    deliver: bool,
     /// What it sent in the last 24 hours.
     last_day: Counts,
     forwarding: Forwarding,
@@ -76,6 +83,7 @@ impl MachineView {
             user_agent: row.user_agent,
             created_at: rfc3339_millis(row.created_at),
             last_seen_at: row.last_seen_at.map(rfc3339_millis),
+            deliver: row.delivers,
             last_day: Counts {
                 received: row.received,
                 stored: row.stored,
@@ -99,6 +107,15 @@ impl MachineView {
     }
 }
 
+/// What of a machine can be changed.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct MachineChange {
+    /// Whether the tenant's bans and allowlists ride on its decisions stream. Switched off, what the machine was given
+    /// is taken back at its next pulls, for a week.
+    deliver: bool,
+}
+
 /// The tenant's machines.
 #[utoipa::path(get, path = "/api/machines", tag = "Machines",
     responses((status = 200, body = Vec<MachineView>), (status = 401, body = Problem)))]
@@ -108,4 +125,38 @@ async fn list(State(app): State<App>, operator: Operator) -> Result<Json<Vec<Mac
     Ok(Json(
         rows.into_iter().map(|row| MachineView::new(row, now)).collect(),
     ))
+}
+
+/// One machine.
+#[utoipa::path(get, path = "/api/machines/{id}", tag = "Machines", operation_id = "get_machine", params(("id" = i64, Path)),
+    responses((status = 200, body = MachineView), (status = 401, body = Problem), (status = 404, body = Problem)))]
+async fn show(
+    State(app): State<App>,
+    operator: Operator,
+    Path(id): Path<String>,
+) -> Result<Json<MachineView>, ApiError> {
+    Ok(Json(find(&app, operator, &id).await?))
+}
+
+/// Switches delivery through a machine's stream on or off.
+#[utoipa::path(patch, path = "/api/machines/{id}", tag = "Machines", operation_id = "change_machine", params(("id" = i64, Path)), request_body = MachineChange,
+    responses((status = 200, body = MachineView), (status = 400, body = Problem), (status = 401, body = Problem), (status = 403, body = Problem), (status = 404, body = Problem), (status = 413, body = Problem), (status = 415, body = Problem)))]
+async fn change(
+    State(app): State<App>,
+    Editor(operator): Editor,
+    Path(id): Path<String>,
+    JsonBody(change): JsonBody<MachineChange>,
+) -> Result<Json<MachineView>, ApiError> {
+    let number: i64 = id.parse().map_err(|_| NOT_FOUND)?;
+    if !queries::update_delivers(&app.db, operator.tenant, number, change.deliver).await? {
+        return Err(NOT_FOUND);
+    }
+    Ok(Json(find(&app, operator, &id).await?))
+}
+
+async fn find(app: &App, operator: Operator, id: &str) -> Result<MachineView, ApiError> {
+    let id: i64 = id.parse().map_err(|_| NOT_FOUND)?;
+    let rows = queries::list(&app.db, operator.tenant).await?;
+    let row = rows.into_iter().find(|row| row.id == id).ok_or(NOT_FOUND)?;
+    Ok(MachineView::new(row, Timestamp::now()))
 }

@@ -1,0 +1,1 @@
+SELECT startup_owed FROM machine WHERE tenant_id = $1 AND id = $2

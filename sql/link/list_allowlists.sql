@@ -1,0 +1,1 @@
+SELECT id, name, description, created_at, updated_at FROM allowlist WHERE tenant_id = $1 ORDER BY id
