@@ -1,6 +1,8 @@
 //! What the fleet should enforce: the tenants' LAPI servers and the decisions on them.
 
 pub mod decision;
+pub mod explain;
+pub mod feed;
 pub mod lapi;
 
 use utoipa_axum::router::OpenApiRouter;
@@ -13,4 +15,6 @@ pub fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new()
         .merge(lapi::routes())
         .merge(decision::routes())
+        .merge(explain::routes())
+        .merge(feed::routes())
 }

@@ -4,8 +4,12 @@ mod model;
 mod queries;
 mod routes;
 
-pub use model::{Fact, HAND_ORIGIN, OUR_ORIGIN, Subject, is_local, kept, protected};
-pub use queries::{
-    Claim, Said, Source, announce, around, delete_said, delete_unsaid, enable, lift, list_by_address, upsert,
+pub use model::{
+    Copy, Decision, Fact, HAND_ORIGIN, OUR_ORIGIN, Place, ServerResult, Subject, holding, is_local, kept,
+    protected,
 };
-pub use routes::routes;
+pub use queries::{
+    Claim, Said, Source, announce, around, delete_said, delete_unsaid, enable, lift, list_by_address,
+    list_copies, list_places, upsert,
+};
+pub use routes::{ask, routes};

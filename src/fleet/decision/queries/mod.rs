@@ -1,8 +1,12 @@
 //! Who acted, the rows that remember it, and the desired set.
 
+mod coverage;
 mod set;
 
-pub use set::{Claim, Said, Source, announce, around, delete_said, delete_unsaid, lift, list_by_address, upsert};
+pub use coverage::{list_copies, list_places};
+pub use set::{
+    Claim, Said, Source, announce, around, delete_said, delete_unsaid, lift, list_by_address, upsert,
+};
 
 use uuid::Uuid;
 
@@ -107,7 +111,8 @@ pub async fn insert_hand(tx: &TenantTx<'_>, hand: &Hand<'_>) -> Result<(), DbErr
 /// As the statements fail.
 pub async fn enable(tx: &TenantTx<'_>) -> Result<(), DbError> {
     let tenant = tx.tenant().id();
-    tx.platform(sql!("tenant/update_keeps_decisions"), &[&tenant]).await?;
+    tx.platform(sql!("tenant/update_keeps_decisions"), &[&tenant])
+        .await?;
     tx.execute(sql!("decision/enable"), &[&tenant]).await?;
     Ok(())
 }

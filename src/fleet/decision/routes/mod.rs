@@ -1,6 +1,7 @@
 //! Search, ban, unban.
 
 mod act;
+mod coverage;
 mod search;
 
 use axum::extract::DefaultBodyLimit;
@@ -9,10 +10,13 @@ use utoipa_axum::routes;
 
 use crate::app::App;
 
+pub use search::ask;
+
 /// Decisions.
 pub fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new()
         .routes(routes!(search::search))
+        .routes(routes!(coverage::coverage))
         .routes(routes!(act::ban))
         .routes(routes!(act::unban))
         .layer(DefaultBodyLimit::max(16 * 1024))
