@@ -1,2 +1,2 @@
--- The tenant's first allowlist.
-SELECT name FROM allowlist WHERE tenant_id = $1 ORDER BY id LIMIT 1
+-- The tenant's newest allowlist.
+SELECT name FROM allowlist WHERE tenant_id = $1 ORDER BY id DESC LIMIT 1

@@ -1,6 +1,5 @@
--- A new token; no row when the feed is not there, or has as many as it may.
+-- A new token of a feed; no row when the feed has as many as it may.
 INSERT INTO feed_token (tenant_id, feed_id, last4)
-SELECT $1, f.id, $4 FROM feed f
-WHERE f.tenant_id = $1 AND f.name = $2
-  AND (SELECT count(*) FROM feed_token t WHERE t.tenant_id = $1 AND t.feed_id = f.id) < $3::bigint
+SELECT $1, $2, $4
+WHERE (SELECT count(*) FROM feed_token WHERE tenant_id = $1 AND feed_id = $2) < $3::bigint
 RETURNING id

@@ -181,10 +181,14 @@ async fn a_lock_in_the_way_is_waited_for() {
     let text = files("refinery_migrations", "sql")
         .remove(&path)
         .unwrap_or_else(|| panic!("no {path}"));
-    let Some(made) = made.captures(&text).map(|hit| hit[1].to_owned()) else {
+    let all: Vec<String> = made.captures_iter(&text).map(|hit| hit[1].to_owned()).collect();
+    let Some(made) = all.first() else {
         return;
     };
-    let undo = format!("DROP TABLE {made}; DELETE FROM refinery_schema_history WHERE version = {last}");
+    let undo = format!(
+        "DROP TABLE {}; DELETE FROM refinery_schema_history WHERE version = {last}",
+        all.join(", ")
+    );
     client.batch_execute(&undo).await.expect("a step back");
     client
         .batch_execute(&format!("BEGIN; CREATE TABLE {made} (id int)"))

@@ -132,7 +132,7 @@ pub async fn delete(db: &Db, tenant: Tenant, name: &str) -> Result<bool, DbError
     Ok(gone == 1)
 }
 
-/// Stores the hash of a new token; its number, or none when the feed is not there or has too many.
+/// Stores the hash of a new token; its number, or none when the feed has too many.
 ///
 /// # Errors
 /// As the statements fail.
@@ -140,7 +140,7 @@ pub async fn insert_token(
     db: &Db,
     ring: &Keyring,
     tenant: Tenant,
-    name: &str,
+    feed: i64,
     text: &str,
 ) -> Result<Option<i64>, DbError> {
     let last4 = &text[text.len().saturating_sub(4)..];
@@ -149,7 +149,7 @@ pub async fn insert_token(
     let row = tx
         .query_opt(
             sql!("feed/insert_token"),
-            &[&tenant.id(), &name, &TOKEN_LIMIT, &last4],
+            &[&tenant.id(), &feed, &TOKEN_LIMIT, &last4],
         )
         .await?;
     let Some(id) = row.map(|row| row.get::<_, i64>("id")) else {

@@ -138,7 +138,7 @@ mod tests {
         let f5 = write(&entries, Format::F5, script(None));
         assert_eq!(
             f5,
-            "192.0.2.7,32,bl,s90\n198.51.100.0,24,bl,b_______\n2001:db8::1,128,bl,manual\n"
+            "192.0.2.7,32,bl,s90\n198.51.100.0,24,bl,b_____\n2001:db8::1,128,bl,manual\n"
         );
         let routed = write(&entries, Format::Mikrotik, script(None));
         assert_eq!(

@@ -181,11 +181,14 @@ pub async fn create_token(
     Editor(operator): Editor,
     Path(name): Path<String>,
 ) -> Result<(StatusCode, Json<NewTokenView>), ApiError> {
-    if name.contains('\0') || queries::get(&app.db, operator.tenant, &name).await?.is_none() {
+    if name.contains('\0') {
         return Err(NOT_FOUND);
     }
+    let feed = queries::get(&app.db, operator.tenant, &name)
+        .await?
+        .ok_or(NOT_FOUND)?;
     let token = secret::generate(Kind::FeedToken);
-    let made = queries::insert_token(&app.db, &app.ring, operator.tenant, &name, &token).await?;
+    let made = queries::insert_token(&app.db, &app.ring, operator.tenant, feed.id, &token).await?;
     let full = || ApiError::Conflict(format!("a feed may have {TOKEN_LIMIT} tokens"));
     let id = made.ok_or_else(full)?;
     Ok((StatusCode::CREATED, Json(NewTokenView { id, token })))
