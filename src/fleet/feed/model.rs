@@ -227,8 +227,8 @@ mod tests {
             ]
         };
         let ask = |most, sorted| Ask {
-            most,
             sorted,
+            most,
             ..Ask::default()
         };
         let all = prepare(entries(), &[], &ask(None, true));

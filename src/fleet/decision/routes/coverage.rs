@@ -53,6 +53,7 @@ pub struct CoveredDecision {
 /// How a decision stands on a server.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[allow(clippy::struct_excessive_bools)] // each is a fact of its own
 pub struct ServerCoverage {
     server: String,
     /// Whether Garrison should put it there.

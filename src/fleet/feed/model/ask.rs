@@ -238,6 +238,15 @@ mod tests {
         ] {
             assert_eq!(read(query, feed), Ok(expected), "{query}");
         }
+    }
+
+    #[test]
+    fn wrong_parameters_are_named() {
+        let open = Feed::default();
+        let narrow = Feed {
+            family: Some(4),
+            ..Feed::default()
+        };
         for (query, feed, field) in [
             ("format=xml", &open, "format"),
             ("format", &open, "format"),

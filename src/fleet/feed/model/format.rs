@@ -111,7 +111,10 @@ fn left(until: Timestamp, now: Timestamp) -> String {
     let (days, hours, minutes) = (seconds / 86_400, seconds / 3600 % 24, seconds / 60 % 60);
     let parts = [(days, 'd'), (hours, 'h'), (minutes, 'm'), (seconds % 60, 's')];
     let parts = parts.iter().filter(|(n, _)| *n > 0);
-    parts.map(|(n, unit)| format!("{n}{unit}")).collect()
+    parts.fold(String::new(), |mut text, (n, unit)| {
+        let _ = write!(text, "{n}{unit}");
+        text
+    })
 }
 
 #[cfg(test)]
