@@ -129,6 +129,7 @@ mod tests {
     }
 
     #[test]
+    #[allow(clippy::too_many_lines)] // a table
     fn parameters_narrow_the_definition() {
         let open = Feed::default();
         let narrow = Feed {
