@@ -58,6 +58,8 @@ pub fn openapi() -> utoipa::openapi::OpenApi {
         "key",
         SecurityScheme::ApiKey(ApiKey::Header(ApiKeyValue::new("X-Api-Key"))),
     );
+    let basic = HttpBuilder::new().scheme(HttpAuthScheme::Basic).build();
+    components.add_security_scheme("basic", SecurityScheme::Http(basic));
     let any = |name: &str| utoipa::openapi::security::SecurityRequirement::new(name, Vec::<String>::new());
     for (path, item) in &mut doc.paths.paths {
         let operations: [&mut Option<Operation>; 5] = [

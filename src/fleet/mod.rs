@@ -2,6 +2,8 @@
 
 pub mod allowlist;
 pub mod decision;
+pub mod explain;
+pub mod feed;
 pub mod lapi;
 pub mod replication;
 
@@ -16,4 +18,6 @@ pub fn routes() -> OpenApiRouter<App> {
         .merge(lapi::routes())
         .merge(decision::routes())
         .merge(allowlist::routes())
+        .merge(explain::routes())
+        .merge(feed::routes())
 }

@@ -7,7 +7,7 @@ mod engine;
 pub mod layers;
 mod problem;
 
-pub use auth::{Auth, Caller, Delivery, Editor, Machine, Operator, Scope, SessionToken, bearer};
+pub use auth::{Auth, Caller, Delivery, Editor, FeedReader, Machine, Operator, Scope, SessionToken, bearer};
 pub use body::{JsonBody, QueryOf, ReadError, read_limited};
 pub use engine::EngineError;
 pub use problem::{ApiError, FieldError, Problem};

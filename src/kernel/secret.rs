@@ -16,6 +16,8 @@ pub enum Kind {
     ApiToken,
     /// A tenant's key for `cscli console enroll`. Letters and digits only: CAPI's own schema allows no more.
     EnrolmentKey,
+    /// A firewall's token for one feed.
+    FeedToken,
 }
 
 impl Kind {
@@ -25,13 +27,14 @@ impl Kind {
         match self {
             Self::ApiToken => "grn_",
             Self::EnrolmentKey => "garrisonkey",
+            Self::FeedToken => "grf_",
         }
     }
 
     /// How many random characters it holds: 33 of base 62 are 196 bits.
     const fn random_len(self) -> usize {
         match self {
-            Self::ApiToken => 33,
+            Self::ApiToken | Self::FeedToken => 33,
             Self::EnrolmentKey => 24,
         }
     }
@@ -83,7 +86,7 @@ mod tests {
 
     #[test]
     fn what_is_made_is_well_formed_and_nothing_else_is() {
-        for kind in [Kind::ApiToken, Kind::EnrolmentKey] {
+        for kind in [Kind::ApiToken, Kind::EnrolmentKey, Kind::FeedToken] {
             let secret = generate(kind);
             assert!(is_well_formed(kind, &secret), "{secret}");
             let mut altered = secret.clone();

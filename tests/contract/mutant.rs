@@ -14,7 +14,7 @@ pub fn forgetful(sql: &str) -> String {
 }
 
 /// Reads, and the parameters after the tenant: what belongs to tenant 2, or to both.
-pub const READS: [(&str, &str); 51] = [
+pub const READS: [(&str, &str); 63] = [
     ("alert/exists_newer", ", '{newest_a}'"),
     ("alert/get", ", 201"),
     (
@@ -43,6 +43,18 @@ pub const READS: [(&str, &str); 51] = [
         ", '{192.0.2.0}', '{192.0.2.255}', '{203.0.113.0}', '{203.0.113.7}', 1000",
     ),
     ("decision/get_actor", ", 201"),
+    ("decision/list_copies", ", '{ {copy_b} }'"),
+    ("decision/list_places", ""),
+    ("explain/get_allowlist", ""),
+    ("explain/list_alerts", ", '192.0.2.7', '192.0.2.7', '192.0.2.7'"),
+    ("explain/list_allowed", ", '0.0.0.0', 'ffff::', '{}'"),
+    ("explain/list_machines", ", '{201}'"),
+    ("feed/get", ", 'canary'"),
+    ("feed/get_content", ", 201, 0"),
+    ("feed/list", ""),
+    ("feed/list_allowed", ""),
+    ("feed/list_entries", ", '{}', '{}', '{}', '{}', '{}', NULL, 100"),
+    ("feed/list_tokens", ""),
     ("filter/count", ""),
     ("filter/get", ", 201"),
     ("filter/get_set", ""),
@@ -108,11 +120,13 @@ pub const READS: [(&str, &str); 51] = [
 ];
 
 /// Changes of tenant 2's rows.
-pub const CHANGES: [(&str, &str); 54] = [
+pub const CHANGES: [(&str, &str); 56] = [
     ("allowlist/delete", ", 'theirs'"),
     ("allowlist/delete_entry", ", 'theirs', '203.0.113.0/24'"),
     ("allowlist/delete_expired", ""),
     ("allowlist/touch", ", 201"),
+    ("feed/delete", ", 202"),
+    ("feed/delete_token", ", 'canary', 201"),
     ("filter/delete", ", 201"),
     ("filter/update", ", 201, 'x', true, NULL, '{}', 9"),
     ("filter/update_set", ", 1"),
@@ -190,7 +204,7 @@ pub const CHANGES: [(&str, &str); 54] = [
 ];
 
 /// New rows: of whichever tenant comes first.
-pub const INSERTS: [(&str, &str); 19] = [
+pub const INSERTS: [(&str, &str); 22] = [
     ("allowlist/insert", ", 'new', 'x'"),
     (
         "allowlist/upsert_entries",
@@ -200,6 +214,12 @@ pub const INSERTS: [(&str, &str); 19] = [
         "decision/insert_audit",
         ", '01900000-0000-7000-8000-000000000001', '192.0.2.1', '192.0.2.1', 'x', '1', 'x', 'ip', '192.0.2.1', '192.0.2.1', NULL, 'x', '{}'",
     ),
+    (
+        "feed/insert",
+        ", 100, 'new', '', '{}', '{ban}', '{}', NULL, false, NULL",
+    ),
+    ("feed/insert_token", ", 101, 50, 'cccc'"),
+    ("feed/upsert_content", ", 101, 5, decode(repeat('cc', 32), 'hex')"),
     ("filter/insert", ", 'x', true, NULL, '{}', 1"),
     ("filter/insert_set", ", 1"),
     (
@@ -244,7 +264,8 @@ impl Names {
     pub async fn of(client: &Client) -> Self {
         let sql = "SELECT max(received_at) FILTER (WHERE tenant_id = $1)::text AS newest_a,
                      (array_agg(key ORDER BY id) FILTER (WHERE tenant_id = $2 AND forward_state = 1))[1]::text AS key_b,
-                     (SELECT max(id::text) FROM signal_batch WHERE tenant_id = $2) AS batch_b FROM alert";
+                     (SELECT max(id::text) FROM signal_batch WHERE tenant_id = $2) AS batch_b,
+                     (SELECT max(key::text) FROM lapi_copy WHERE tenant_id = $2) AS copy_b FROM alert";
         let row = client.query_one(sql, &[&A, &B]).await.expect("names");
         let get = |name| (name, row.get::<_, String>(name));
         let empty = vec!["'{}'"; 49].join(", ");
@@ -252,6 +273,7 @@ impl Names {
             get("newest_a"),
             get("key_b"),
             get("batch_b"),
+            get("copy_b"),
             ("empty", empty),
         ])
     }

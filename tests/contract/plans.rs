@@ -68,6 +68,7 @@ async fn explain(client: &Client, name: &str, args: &str, role: &str, mode: &str
         "filter_set",
         "filter_rule",
         "machine",
+        "allowlist",
     ]
     .map(str::to_owned);
     let script = format!(
@@ -183,6 +184,26 @@ async fn reads_find_an_index_and_stop_at_the_page() {
         for mode in ["custom", "generic"] {
             let cost = explain(&client, name, args, role, mode).await;
             bad.extend(judge(name, args, mode, &cost, ROWS));
+        }
+    }
+
+    // One address costs a few rows, however many decisions hold; so does a wide block, of which the first are told.
+    let around = "'{0.0.0.0,8.0.0.0,10.0.0.0,11.0.0.0,11.0.4.0,11.0.6.0,11.0.7.0,11.0.7.4}'";
+    let one = format!("1, '11.0.7.5', '11.0.7.5', {around}");
+    let wide = "1, '11.0.0.0', '11.255.255.255', '{0.0.0.0,8.0.0.0,10.0.0.0}'";
+    for (name, args) in [
+        ("decision/list_by_address", one.as_str()),
+        ("decision/list_by_address", wide),
+        ("decision/list_copies", "1, ARRAY[md5('7'), md5('r9')]::uuid[]"),
+        ("explain/list_allowed", &one),
+        (
+            "explain/list_alerts",
+            "1, '11.0.0.251', '11.0.0.251', '11.0.0.251'",
+        ),
+    ] {
+        for mode in ["custom", "generic"] {
+            let cost = explain(&client, name, args, "service", mode).await;
+            bad.extend(judge(name, args, mode, &cost, 2_000.0));
         }
     }
 

@@ -26,9 +26,26 @@ pub async fn filled() -> (Database, Client) {
             .await
             .unwrap_or_else(|e| panic!("fill: {:?}", e.as_db_error()));
     }
+    client.batch_execute(DECISIONS).await.expect("decisions");
     client.batch_execute("ANALYZE").await.expect("analyze");
     (db, client)
 }
+
+/// Tenant 1's set: 100,000 addresses and 10,000 ranges that hold, each once on a server; 20,000 entries of an allowlist.
+const DECISIONS: &str = "
+    INSERT INTO lapi_server (tenant_id, slot, name, url, bouncer_key) VALUES (1, 1, 'paris', 'https://x.test/', '\\x00');
+    INSERT INTO decision (tenant_id, key, source, source_id, origin, scope, value, type, scenario, lo, hi, until)
+      SELECT 1, md5(n::text)::uuid, 1, n % 50, 'crowdsec', 'Ip', host(ip), 'ban', 'crowdsecurity/scenario-' || n % 60, ip, ip,
+             now() + n % 240 * interval '1 minute' + interval '1 hour'
+      FROM generate_series(1, 100000) n, LATERAL (SELECT '11.0.0.0'::inet + n::bigint * 251 AS ip) x
+      UNION ALL
+      SELECT 1, md5('r' || n)::uuid, 2, 1, 'cscli', 'Range', host(ip) || '/24', 'ban', 'manual', ip, ip + 255, now() + interval '1 hour'
+      FROM generate_series(1, 10000) n, LATERAL (SELECT '11.0.0.0'::inet + n::bigint * 256 * 7 AS ip) x;
+    INSERT INTO lapi_copy (tenant_id, server_id, key, scope, value, type, until)
+      SELECT 1, l.id, d.key, d.scope, d.value, d.type, d.until FROM decision d JOIN lapi_server l USING (tenant_id);
+    WITH a AS (INSERT INTO allowlist (tenant_id, name) VALUES (1, 'office') RETURNING id)
+    INSERT INTO allowlist_entry (tenant_id, allowlist_id, value, lo, hi)
+      SELECT 1, a.id, host(ip), ip, ip FROM a, generate_series(1, 20000) n, LATERAL (SELECT '12.0.0.0'::inet + n::bigint * 9 AS ip) x";
 
 fn rows(tenant: i32, alerts: i32) -> String {
     let batches = alerts / 50;

@@ -4,9 +4,12 @@ mod model;
 mod queries;
 mod routes;
 
-pub use model::{Fact, HAND_ORIGIN, OUR_ORIGIN, Record, Subject, is_local, kept, protected, too_wide};
+pub use model::{
+    Copy, Decision, Fact, HAND_ORIGIN, OUR_ORIGIN, Place, Record, ServerResult, Subject, holding, is_local,
+    kept, protected, too_wide,
+};
 pub use queries::{
     Claim, Said, Source, announce, around, claim, claim_shared, delete_said, delete_source, delete_unsaid,
-    enable, get_actor, insert_record, lift, list_by_address, upsert,
+    enable, get_actor, insert_record, lift, list_by_address, list_copies, list_places, upsert,
 };
-pub use routes::routes;
+pub use routes::{ask, routes};

@@ -1,5 +1,6 @@
 //! What a decision is about, which may be made by hand, and how the servers' answers become one.
 
+mod coverage;
 mod fact;
 mod group;
 mod protect;
@@ -9,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use utoipa::ToSchema;
 
+pub use coverage::{Copy, Place, holding, standing};
 pub use fact::{Fact, HAND_ORIGIN, OUR_ORIGIN, is_local, kept};
 pub use group::{ServerResult, group};
 pub use protect::{protected, too_wide};

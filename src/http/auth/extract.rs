@@ -1,8 +1,11 @@
 use axum::extract::{FromRef, FromRequestParts};
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, header};
+use axum::http::{HeaderMap, HeaderValue, header};
+use axum::response::{IntoResponse, Response};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 
-use super::{Auth, Caller, Editor, Machine, Operator};
+use super::{Auth, Caller, Editor, FeedReader, Machine, Operator};
 use crate::http::{ApiError, EngineError};
 
 /// The token of an `Authorization` header, with or without `Bearer`: the SDK sends it bare.
@@ -48,6 +51,51 @@ where
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
         Operator::from_request_parts(parts, state).await?.try_into()
+    }
+}
+
+/// The password of HTTP Basic, whatever the user name: many firewalls can send nothing else.
+fn basic_password(headers: &HeaderMap) -> Option<String> {
+    let text = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
+    let (scheme, rest) = text.trim().split_once(' ')?;
+    if !scheme.eq_ignore_ascii_case("basic") {
+        return None;
+    }
+    let pair = String::from_utf8(STANDARD.decode(rest.trim()).ok()?).ok()?;
+    pair.split_once(':').map(|(_, password)| password.to_owned())
+}
+
+/// A refusal that asks for Basic, too: some firewalls send their password only when asked.
+#[derive(Debug)]
+pub struct FeedRefusal(ApiError);
+
+impl IntoResponse for FeedRefusal {
+    fn into_response(self) -> Response {
+        let is_stranger = matches!(self.0, ApiError::Unauthorized);
+        let mut response = self.0.into_response();
+        if is_stranger {
+            let basic = HeaderValue::from_static("Basic realm=\"feeds\", charset=\"UTF-8\"");
+            response.headers_mut().append(header::WWW_AUTHENTICATE, basic);
+        }
+        response
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for FeedReader
+where
+    Auth: FromRef<S>,
+{
+    type Rejection = FeedRefusal;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, FeedRefusal> {
+        let auth = Auth::from_ref(state);
+        let key = parts.headers.get("x-api-key").and_then(|v| v.to_str().ok());
+        let token = key
+            .map(|key| key.trim().to_owned())
+            .or_else(|| basic_password(&parts.headers))
+            .or_else(|| bearer(&parts.headers).map(str::to_owned))
+            .ok_or(FeedRefusal(ApiError::Unauthorized))?;
+        auth.feed_reader(&token).await.map_err(FeedRefusal)
     }
 }
 

@@ -4,7 +4,7 @@ mod extract;
 mod principal;
 
 pub use extract::bearer;
-pub use principal::{Caller, Delivery, Editor, Machine, Operator, Scope, SessionToken};
+pub use principal::{Caller, Delivery, Editor, FeedReader, Machine, Operator, Scope, SessionToken};
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use super::engine::EngineError;
 use super::problem::ApiError;
-use crate::db::{Db, DbError, Tenant, patiently, sql};
+use crate::db::{Db, DbError, patiently, sql};
 use crate::kernel::keyring::Keyring;
 use crate::kernel::secret::{self, Kind};
 
@@ -47,6 +47,7 @@ pub struct Auth {
     db: Db,
     ring: Arc<Keyring>,
     operators: Cache<Vec<u8>, Option<Operator>>,
+    readers: Cache<Vec<u8>, Option<(FeedReader, i64)>>,
     callers: Cache<Vec<u8>, Option<Caller>>,
     sessions: Cache<(i32, i64), Option<Machine>>,
     touched: Cache<(u8, i32, i64), ()>,
@@ -60,6 +61,10 @@ impl Auth {
             db,
             ring,
             operators: Cache::builder()
+                .max_capacity(10_000)
+                .time_to_live(BELIEVED)
+                .build(),
+            readers: Cache::builder()
                 .max_capacity(10_000)
                 .time_to_live(BELIEVED)
                 .build(),
@@ -111,9 +116,47 @@ impl Auth {
             .await?;
         tx.commit().await?;
         Ok(row.map(|row| Operator {
-            tenant: Tenant::proven(row.get("tenant_id")),
+            tenant: principal::tenant_of(&row),
             token_id: row.get("token_id"),
             scope: Scope::from_code(row.get("scope")),
+        }))
+    }
+
+    /// Who may read a feed with this: a token of the feed, or an API token, which may read all of its tenant.
+    ///
+    /// # Errors
+    /// 401 for a token that is nobody's, 503 when that cannot be found out.
+    pub async fn feed_reader(&self, token: &str) -> Result<FeedReader, ApiError> {
+        if !secret::is_well_formed(Kind::FeedToken, token) {
+            let operator = self.operator(token).await?;
+            return Ok(FeedReader {
+                tenant: operator.tenant,
+                feed: None,
+            });
+        }
+        let hash = self.ring.token_hash(token);
+        let found = self
+            .readers
+            .try_get_with(hash.clone(), self.find_feed_reader(&hash))
+            .await;
+        let (reader, token_id) = found
+            .map_err(|e| ApiError::from(shared(&e)))?
+            .ok_or(ApiError::Unauthorized)?;
+        self.touch(2, reader.tenant.id(), token_id, sql!("platform/touch_feed_token"));
+        Ok(reader)
+    }
+
+    async fn find_feed_reader(&self, hash: &[u8]) -> Result<Option<(FeedReader, i64)>, DbError> {
+        let mut connection = self.db.connection().await?;
+        let tx = self.db.platform(&mut connection).await?;
+        let row = tx.query_opt(sql!("platform/get_feed_reader"), &[&hash]).await?;
+        tx.commit().await?;
+        Ok(row.map(|row| {
+            let reader = FeedReader {
+                tenant: principal::tenant_of(&row),
+                feed: Some(row.get("feed_id")),
+            };
+            (reader, row.get("token_id"))
         }))
     }
 

@@ -3,6 +3,12 @@ use std::sync::Arc;
 use crate::db::Tenant;
 use crate::http::ApiError;
 
+/// The tenant of a credential that was just looked up.
+#[must_use]
+pub fn tenant_of(row: &tokio_postgres::Row) -> Tenant {
+    Tenant::proven(row.get("tenant_id"))
+}
+
 /// What an API token may do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Scope {
@@ -77,6 +83,15 @@ impl Delivery {
     }
 }
 
+/// Who may read a feed.
+#[derive(Debug, Clone, Copy)]
+pub struct FeedReader {
+    /// Whose feeds.
+    pub tenant: Tenant,
+    /// The one that a feed's token opens; none for an API token, which opens all of its tenant.
+    pub feed: Option<i64>,
+}
+
 /// A CrowdSec engine that logged in through us.
 #[derive(Debug, Clone)]
 pub struct Machine {
@@ -101,7 +116,7 @@ impl Machine {
     #[must_use]
     pub fn from_row(row: &tokio_postgres::Row, id: i64) -> Option<Self> {
         Some(Self {
-            tenant: Tenant::proven(row.get("tenant_id")),
+            tenant: tenant_of(row),
             id,
             login: row.get::<_, Option<String>>("login")?.into(),
             forward_enabled: row.get::<_, Option<bool>>("forward_enabled")?,

@@ -1,7 +1,9 @@
 //! Who acted, the rows that remember it, and the desired set.
 
+mod coverage;
 mod set;
 
+pub use coverage::{list_copies, list_places};
 pub use set::{
     Claim, Said, Source, announce, around, claim, claim_shared, delete_said, delete_source, delete_unsaid,
     lift, list_by_address, upsert,

@@ -2,6 +2,7 @@
 
 mod act;
 mod ban;
+mod coverage;
 mod replay;
 mod search;
 mod unban;
@@ -12,6 +13,8 @@ use utoipa_axum::routes;
 
 use crate::app::App;
 
+pub use search::ask;
+
 /// Decisions.
 pub fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new()
@@ -19,6 +22,7 @@ pub fn routes() -> OpenApiRouter<App> {
         .routes(routes!(ban::ban))
         .routes(routes!(unban::unban))
         .routes(routes!(unban::unban_everywhere))
+        .routes(routes!(coverage::coverage))
         .layer(DefaultBodyLimit::max(16 * 1024))
 }
 

@@ -45,15 +45,21 @@ pub async fn search(
     let text = query.ip.ok_or_else(|| ApiError::field("ip", "is required"))?;
     let block = parse_block(&text).ok_or_else(|| ApiError::BadRequest(NO_ADDRESS.to_owned()))?;
     let ip = Subject(block).value();
-    let servers = lapi::list(&app.db, operator.tenant).await?;
-    let asked = servers
-        .iter()
-        .map(|server| ask(&app, operator.tenant, server, &ip));
-    let (results, shared) = group(join_all(asked).await);
+    let (results, shared) = group(ask(&app, operator.tenant, &ip).await?);
     Ok(Json(SearchView { ip, results, shared }))
 }
 
-async fn ask(app: &App, tenant: Tenant, server: &Server, ip: &str) -> ServerResult {
+/// Asks every LAPI server of the tenant at the same time what holds for an address, in its canonical form.
+///
+/// # Errors
+/// When the servers cannot be listed; a server that fails says so in its entry.
+pub async fn ask(app: &App, tenant: Tenant, ip: &str) -> Result<Vec<ServerResult>, ApiError> {
+    let servers = lapi::list(&app.db, tenant).await?;
+    let asked = servers.iter().map(|server| ask_one(app, tenant, server, ip));
+    Ok(join_all(asked).await)
+}
+
+async fn ask_one(app: &App, tenant: Tenant, server: &Server, ip: &str) -> ServerResult {
     let answer = match server.target(&app.ring, tenant.id()) {
         Ok(target) => app.lapis.decisions(&target, ip).await.map_err(|e| {
             tracing::info!(tenant = tenant.id(), server = server.id, cause = ?e, "a LAPI server was asked in vain");
