@@ -134,7 +134,7 @@ pub struct Delivered {
     pub server: i64,
     pub name: String,
     pub writable: bool,
-    pub delivered: bool,
+    pub is_there: bool,
     /// Why it will not have it.
     pub refused: Option<String>,
     /// What went wrong last with that server.
@@ -158,7 +158,7 @@ pub async fn list_delivered(
         server: row.get("id"),
         name: row.get("name"),
         writable: row.get("writable"),
-        delivered: row.get("delivered"),
+        is_there: row.get("delivered"),
         refused: row.get("refused"),
         error: row.get("error"),
     };

@@ -90,11 +90,11 @@ pub async fn ban(
         } else {
             "all".to_owned()
         };
-        let work = everywhere(app.clone(), operator, wish, chosen, label);
+        let work = Box::pin(everywhere(app.clone(), operator, wish, chosen, label));
         return once(&app, operator, &headers, &asked, work).await;
     }
     let (server, target) = writable(&app, operator, &body.server).await?;
-    let work = to_the_end(here(app.clone(), operator, wish, server, target));
+    let work = Box::pin(to_the_end(here(app.clone(), operator, wish, server, target)));
     once(&app, operator, &headers, &asked, work).await
 }
 
@@ -211,15 +211,14 @@ async fn here(
         // The ban stands; its number is only for the record.
         decision_id = app.lapis.decision_of(&target, id).await.unwrap_or_default();
     }
-    let recorded = record(&app, operator, &wish, &server, ids.first().map(|_| decision_id)).await;
+    let recorded = if ids.is_empty() {
+        let text = "the LAPI server stored nothing".to_owned();
+        Err(ApiError::Upstream(StatusCode::BAD_GATEWAY, text))
+    } else {
+        record(&app, operator, &wish, &server, decision_id).await
+    };
     give_back(&app, &lease).await;
     recorded?;
-    if ids.is_empty() {
-        return Err(ApiError::Upstream(
-            StatusCode::BAD_GATEWAY,
-            "the LAPI server stored nothing".to_owned(),
-        ));
-    }
     app.outbox.notify_one();
     let done = DoneView {
         success: true,
@@ -237,9 +236,8 @@ async fn record(
     operator: Operator,
     wish: &Wish,
     server: &Server,
-    stored: Option<Option<i64>>,
+    decision_id: Option<i64>,
 ) -> Result<(), ApiError> {
-    let Some(decision_id) = stored else { return Ok(()) };
     let claim = Claim {
         fact: wish.fact(),
         source: Source::Server(server.id),
@@ -322,11 +320,11 @@ async fn everywhere(
         let all = queries::list_delivered(&app.db, operator.tenant, fact.key(), wish.until).await?;
         Ok(all.into_iter().filter(asked).collect::<Vec<_>>())
     };
-    let is_settled = |d: &Delivered| !d.writable || d.delivered || d.refused.is_some();
+    let is_settled = |d: &Delivered| !d.writable || d.is_there || d.refused.is_some();
     let seen = wait_until(look, |seen: &Vec<Delivered>| seen.iter().all(is_settled)).await?;
     let queued = !seen.iter().all(is_settled);
     let view = |d: Delivered| {
-        let status = match (&d.refused, d.writable, d.delivered) {
+        let status = match (&d.refused, d.writable, d.is_there) {
             (_, _, true) => "delivered",
             (Some(_), ..) => "refused",
             (None, false, _) => "notWritable",

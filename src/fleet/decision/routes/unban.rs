@@ -66,7 +66,7 @@ pub async fn unban(
         actor: actor(&app, operator).await?,
     };
     let asked = ("DELETE /api/decisions", wish.id, &name, &body);
-    let work = to_the_end(here(app.clone(), operator, wish, server, target));
+    let work = Box::pin(to_the_end(here(app.clone(), operator, wish, server, target)));
     once(&app, operator, &headers, &asked, work).await
 }
 
@@ -184,7 +184,7 @@ pub async fn unban_everywhere(
         actor: actor(&app, operator).await?,
     };
     let asked = ("POST /api/decisions/unban", &body);
-    let work = everywhere(app.clone(), operator, wish);
+    let work = Box::pin(everywhere(app.clone(), operator, wish));
     once(&app, operator, &headers, &asked, work).await
 }
 
