@@ -56,9 +56,15 @@ async fn lift(engine: &Engine, n: u32) {
     assert!(good, "{said}");
 }
 
+/// Seconds for which a server is away; more by hand.
+fn away() -> u64 {
+    let asked = crate::support::env("GARRISON_TEST_AWAY_SECONDS");
+    asked.and_then(|text| text.parse().ok()).unwrap_or(20)
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_server_that_was_away_or_lost_everything_is_level_within_a_minute() {
-    let world = World::start().await;
+    let world = World::with(2, &[]).await;
     let (paris, mut lyon) = tokio::join!(Engine::alone(), Engine::alone());
     joined(&world, &paris, "paris").await;
     joined(&world, &lyon, "lyon").await;
@@ -68,7 +74,7 @@ async fn a_server_that_was_away_or_lost_everything_is_level_within_a_minute() {
     lyon.stop();
     decide(&paris, 5..6).await;
     lift(&paris, 0).await;
-    tokio::time::sleep(Duration::from_secs(20)).await;
+    tokio::time::sleep(Duration::from_secs(away())).await;
     let state = world.api().get("/api/lapi-servers/lyon").await.expect(200).json()["replication"].clone();
     assert!(state["failures"].as_i64().expect("failures") > 0, "{state}");
     assert_eq!(state["lastError"], "the server cannot be reached");
@@ -83,7 +89,7 @@ async fn a_server_that_was_away_or_lost_everything_is_level_within_a_minute() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_changed_password_pauses_is_told_and_is_felt_when_it_is_right_again() {
-    let world = World::start().await;
+    let world = World::with(2, &[]).await;
     let api = world.api();
     let (paris, lyon) = tokio::join!(Engine::alone(), Engine::alone());
     joined(&world, &paris, "paris").await;
