@@ -61,6 +61,9 @@ pub enum LapiError {
     /// A success that says something else than a LAPI does.
     #[error("the server does not answer as a LAPI does")]
     Garbage,
+    /// More than are taken.
+    #[error("the server tells more decisions than are taken")]
+    TooMany,
     /// The machine's name or password are wrong there.
     #[error("the server refuses the machine's login")]
     LoginRefused,
