@@ -18,8 +18,10 @@ use super::range::{Kind, classify};
 use crate::http::{Turn, Turns};
 use crate::kernel::net::{Block, parse_address};
 
-/// The largest answer that is read.
-const ANSWER_LIMIT: usize = 1 << 20;
+/// The largest answer that is read, unless the caller expects more. What JSON becomes can take eighty times its text.
+const ANSWER_LIMIT: usize = 256 << 10;
+/// From here on an answer is a large one.
+const LARGE_FROM: usize = 1 << 20;
 /// Larger ones that are held at a time, from the first byte too many until they are read.
 const LARGE: usize = 4;
 /// How long the rest of a larger one may take: who is slow shall not keep others from theirs.
@@ -336,7 +338,7 @@ impl Guarded {
             if whole.len() + chunk.len() > limits.answer {
                 return Err(Failure::TooLarge);
             }
-            if turn.is_none() && whole.len() + chunk.len() > ANSWER_LIMIT {
+            if turn.is_none() && whole.len() + chunk.len() > LARGE_FROM {
                 let given = self.large.take(limits.tenant, limits.exchange).await;
                 turn = Some(given.ok_or(Failure::TooLarge)?);
                 until = Some(tokio::time::Instant::now() + REST);

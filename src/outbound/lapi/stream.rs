@@ -6,7 +6,8 @@ use reqwest::Method;
 use reqwest::header::{HeaderMap, HeaderValue};
 use secrecy::ExposeSecret as _;
 use serde::Deserialize;
-use serde::de::{Deserializer, SeqAccess, Visitor};
+use serde::de::{Deserializer, IgnoredAny, SeqAccess, Visitor};
+use serde_json::{Map, Value};
 
 use super::{LapiError, Lapis, Target, accept_json, join, success};
 use crate::kernel::duration::parse_duration_ms;
@@ -101,6 +102,46 @@ impl<'de> Deserialize<'de> for Own {
                     }
                 }
                 Ok(own)
+            }
+        }
+        deserializer.deserialize_any(Seq)
+    }
+}
+
+/// Most decisions about one address that are taken.
+const FEW: usize = 1000;
+
+/// Decisions about one address, with all that the server tells of each.
+#[derive(Default)]
+pub(super) struct Few {
+    pub kept: Vec<Map<String, Value>>,
+    /// There were more.
+    pub more: bool,
+}
+
+impl<'de> Deserialize<'de> for Few {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Seq;
+        impl<'de> Visitor<'de> for Seq {
+            type Value = Few;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a list of decisions or null")
+            }
+            fn visit_unit<E>(self) -> Result<Few, E> {
+                Ok(Few::default())
+            }
+            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Few, A::Error> {
+                let mut few = Few::default();
+                while few.kept.len() < FEW {
+                    let Some(one) = seq.next_element()? else {
+                        return Ok(few);
+                    };
+                    few.kept.push(one);
+                }
+                while seq.next_element::<IgnoredAny>()?.is_some() {
+                    few.more = true;
+                }
+                Ok(few)
             }
         }
         deserializer.deserialize_any(Seq)
@@ -261,6 +302,22 @@ mod tests {
         ] {
             let own = list(item, n);
             assert_eq!((own.told.len(), own.more), (kept, more), "{n} of {item}");
+        }
+    }
+
+    #[test]
+    fn of_one_address_few_are_kept() {
+        for (text, kept, more) in [
+            ("null".to_owned(), 0, false),
+            ("[]".to_owned(), 0, false),
+            (format!("[{}]", vec![r#"{"a":1}"#; FEW].join(",")), FEW, false),
+            (format!("[{}]", vec![r#"{"a":1}"#; 3 * FEW].join(",")), FEW, true),
+        ] {
+            let few: Few = serde_json::from_str(&text).unwrap();
+            assert_eq!((few.kept.len(), few.more), (kept, more));
+        }
+        for odd in ["[3]", "{}", "3", "[{}"] {
+            assert!(serde_json::from_str::<Few>(odd).is_err(), "{odd}");
         }
     }
 

@@ -201,8 +201,12 @@ async fn pairs(
 /// # Errors
 /// As the statement fails.
 pub async fn announce(tx: &TenantTx<'_>, keys: &[Uuid], all: bool) -> Result<(), DbError> {
-    if !keys.is_empty() {
-        tx.execute(sql!("decision/insert_outbox"), &[&tx.tenant().id(), &keys, &all])
+    let mut keys = keys.to_vec();
+    keys.sort_unstable();
+    keys.dedup();
+    // A row of fifty for each server: a hundred servers get ten thousand rows of a part.
+    for part in keys.chunks(PART) {
+        tx.execute(sql!("decision/insert_outbox"), &[&tx.tenant().id(), &part, &all])
             .await?;
     }
     Ok(())
