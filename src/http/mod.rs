@@ -6,8 +6,10 @@ pub mod edge;
 mod engine;
 pub mod layers;
 mod problem;
+mod turns;
 
 pub use auth::{Auth, Caller, Delivery, Editor, FeedReader, Machine, Operator, Scope, SessionToken, bearer};
 pub use body::{JsonBody, QueryOf, ReadError, read_limited};
 pub use engine::EngineError;
 pub use problem::{ApiError, FieldError, Problem};
+pub use turns::{Turn, Turns};

@@ -1,8 +1,10 @@
 //! The loop that looks for due lanes and works on them, in every replica that has workers.
 
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 use rand::RngExt as _;
 use tokio::sync::{Notify, Semaphore};
@@ -10,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 
-use super::lane::{Lease, Outcome};
+use super::lane::{Lease, Outcome, backoff};
 use super::queries;
 use crate::db::{Db, DbError, patiently};
 
@@ -43,6 +45,14 @@ pub struct Worker {
     pub wake: Arc<Notify>,
     /// One for each topic.
     pub work: Vec<Arc<dyn LaneWork>>,
+}
+
+/// A turn that panicked; the panic's own words are in the log.
+fn broken_off(lease: &Lease) -> Outcome {
+    Outcome::Failed {
+        error: "the turn broke off: this is a defect of Garrison".to_owned(),
+        pause: backoff(lease.failures, None, rand::rng().random_range(0.0..1.0)),
+    }
 }
 
 impl Worker {
@@ -116,7 +126,8 @@ impl Worker {
             return;
         };
         let outcome = tokio::select! {
-            outcome = work.work(&lease) => outcome,
+            // What panics would leave its lane to the end of the lease, and try again without any pause.
+            outcome = AssertUnwindSafe(work.work(&lease)).catch_unwind() => outcome.unwrap_or_else(|_| broken_off(&lease)),
             () = self.keep(&lease) => Outcome::Lost,
             () = stop.cancelled() => {
                 // What CAPI may have taken meanwhile is sent again: at least once.

@@ -7,6 +7,10 @@ use jiff::tz::Offset;
 /// Longest text read, in bytes.
 const MAX_TEXT: usize = 64;
 
+/// The last end that anything gets: 2200. What is meant for ever ends then, and reckoning with it cannot run over: Go's
+/// durations end after 292 years, and jiff's times with the year 9999.
+pub const LATEST: Timestamp = Timestamp::constant(7_258_118_400, 0);
+
 /// Reads a point in time as `CrowdSec` engines and their clients write it; `None` if it is none.
 ///
 /// RFC 3339 with up to nine fraction digits; `Z` or `z`, offsets with and without the colon (`+02:00`, `+0200`: the

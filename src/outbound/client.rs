@@ -13,15 +13,19 @@ use jiff::{SignedDuration, Timestamp};
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use reqwest::header::{DATE, HeaderMap};
 use reqwest::{Method, StatusCode, Url};
-use tokio::sync::Semaphore;
 
 use super::range::{Kind, classify};
+use crate::http::{Turn, Turns};
 use crate::kernel::net::{Block, parse_address};
 
-/// The largest answer that is read.
-const ANSWER_LIMIT: usize = 1 << 20;
-/// Larger ones that are held at a time.
-static LARGE: Semaphore = Semaphore::const_new(4);
+/// The largest answer that is read, unless the caller expects more. What JSON becomes can take eighty times its text.
+const ANSWER_LIMIT: usize = 256 << 10;
+/// From here on an answer is a large one.
+const LARGE_FROM: usize = 1 << 20;
+/// Larger ones that are held at a time, from the first byte too many until they are read.
+const LARGE: usize = 4;
+/// How long the rest of a larger one may take: who is slow shall not keep others from theirs.
+const REST: Duration = Duration::from_secs(20);
 /// How long a connection may take to be made, the resolution of the name included.
 const CONNECT: Duration = Duration::from_secs(5);
 /// How long a whole exchange may take.
@@ -133,13 +137,23 @@ impl Policy {
         if !self.allows(address) {
             return Err(BadUrl::Address);
         }
-        let own = self.own.filter(|own| own.port() == port);
-        let is_own =
-            |own: SocketAddr| own.ip() == address || (own.ip().is_unspecified() && address.is_loopback());
-        if own.is_some_and(|own| is_own(own) || (own.ip().is_loopback() && address.is_loopback())) {
+        if self.is_own_port(url) && self.is_own(address) {
             return Err(BadUrl::Port);
         }
         Ok(())
+    }
+
+    fn is_own_port(&self, url: &Url) -> bool {
+        let port = url.port_or_known_default();
+        self.own.is_some_and(|own| Some(own.port()) == port)
+    }
+
+    /// Whether this process itself listens there.
+    fn is_own(&self, address: IpAddr) -> bool {
+        let is_own = |own: IpAddr| {
+            own == address || (address.is_loopback() && (own.is_unspecified() || own.is_loopback()))
+        };
+        self.own.is_some_and(|own| is_own(own.ip()))
     }
 }
 
@@ -163,6 +177,8 @@ pub struct Reply {
     pub body: Bytes,
     /// The server's clock minus ours, where it tells its own: to the second.
     pub skew: Option<SignedDuration>,
+    /// Held for as long as a large body is.
+    pub turn: Option<Turn>,
 }
 
 /// How long an exchange may take, and how large its answer may be.
@@ -172,6 +188,8 @@ pub struct Limits {
     pub answer: usize,
     /// From the first byte sent to the last one read.
     pub exchange: Duration,
+    /// Whose request it is: each has one large answer at a time.
+    pub tenant: i32,
 }
 
 impl Default for Limits {
@@ -179,20 +197,34 @@ impl Default for Limits {
         Self {
             answer: ANSWER_LIMIT,
             exchange: EXCHANGE,
+            tenant: 0,
         }
     }
 }
 
-/// Resolves a name, and keeps what may be connected to.
-struct Checked(Arc<Policy>);
+/// Resolves a name, and keeps what may be connected to. It does not learn the port: for our own there is one of these
+/// that leaves our own addresses out, too.
+struct Checked {
+    policy: Arc<Policy>,
+    own_port: bool,
+}
+
+impl Checked {
+    fn lets(&self, address: IpAddr) -> bool {
+        self.policy.allows(address) && !(self.own_port && self.policy.is_own(address))
+    }
+}
 
 impl Resolve for Checked {
     fn resolve(&self, name: Name) -> Resolving {
-        let policy = self.0.clone();
+        let this = Self {
+            policy: self.policy.clone(),
+            own_port: self.own_port,
+        };
         Box::pin(async move {
             let found = tokio::time::timeout(CONNECT, tokio::net::lookup_host((name.as_str(), 0))).await??;
             let good: Vec<SocketAddr> = found
-                .filter(|address| policy.allows(address.ip()))
+                .filter(|address| this.lets(address.ip()))
                 .take(MOST_ADDRESSES)
                 .collect();
             if good.is_empty() {
@@ -207,7 +239,10 @@ impl Resolve for Checked {
 #[derive(Debug, Clone)]
 pub struct Guarded {
     client: reqwest::Client,
+    /// The same for URLs with our own port, which names of ourselves do not resolve for.
+    to_own_port: reqwest::Client,
     policy: Arc<Policy>,
+    large: Turns,
 }
 
 impl Guarded {
@@ -217,17 +252,28 @@ impl Guarded {
     /// When the TLS library does not start.
     pub fn new(policy: Policy) -> Result<Self, reqwest::Error> {
         let policy = Arc::new(policy);
-        let client = reqwest::Client::builder()
-            .redirect(reqwest::redirect::Policy::none())
-            .no_proxy()
-            .referer(false)
-            .dns_resolver(Arc::new(Checked(policy.clone())))
-            .connect_timeout(CONNECT)
-            .pool_idle_timeout(Duration::from_secs(30))
-            .pool_max_idle_per_host(4)
-            .user_agent(concat!("garrison/v", env!("CARGO_PKG_VERSION")))
-            .build()?;
-        Ok(Self { client, policy })
+        let client = |own_port| {
+            let resolver = Checked {
+                policy: policy.clone(),
+                own_port,
+            };
+            reqwest::Client::builder()
+                .redirect(reqwest::redirect::Policy::none())
+                .no_proxy()
+                .referer(false)
+                .dns_resolver(Arc::new(resolver))
+                .connect_timeout(CONNECT)
+                .pool_idle_timeout(Duration::from_secs(30))
+                .pool_max_idle_per_host(4)
+                .user_agent(concat!("garrison/v", env!("CARGO_PKG_VERSION")))
+                .build()
+        };
+        Ok(Self {
+            client: client(false)?,
+            to_own_port: client(true)?,
+            policy,
+            large: Turns::new(LARGE, 1),
+        })
     }
 
     /// What it lets pass.
@@ -267,21 +313,35 @@ impl Guarded {
         self.policy
             .check(&url)
             .map_err(|e| Failure::Unreachable(format!("the URL {e}")))?;
-        let request = self.client.request(method, url).headers(headers).body(body);
+        let client = if self.policy.is_own_port(&url) {
+            &self.to_own_port
+        } else {
+            &self.client
+        };
+        let request = client.request(method, url).headers(headers).body(body);
         let request = request.timeout(limits.exchange);
         let mut response = request.send().await.map_err(broken)?;
         let skew = response.headers().get(DATE).and_then(|v| v.to_str().ok());
         let skew = skew.and_then(|text| jiff::fmt::rfc2822::parse(text).ok());
         let skew = skew.map(|theirs| theirs.timestamp().duration_since(Timestamp::now()));
         let mut whole = Vec::new();
-        let mut turn = None;
-        while let Some(chunk) = response.chunk().await.map_err(broken)? {
-            if turn.is_none() && whole.len() + chunk.len() > ANSWER_LIMIT {
-                let asked = tokio::time::timeout(limits.exchange, LARGE.acquire());
-                turn = Some(asked.await.map_err(|_| Failure::TooLarge)?);
-            }
+        let (mut turn, mut until) = (None, None);
+        loop {
+            let next = response.chunk();
+            let next = match until {
+                Some(until) => tokio::time::timeout_at(until, next)
+                    .await
+                    .map_err(|_| Failure::Unreachable("a large answer takes too long".to_owned()))?,
+                None => next.await,
+            };
+            let Some(chunk) = next.map_err(broken)? else { break };
             if whole.len() + chunk.len() > limits.answer {
                 return Err(Failure::TooLarge);
+            }
+            if turn.is_none() && whole.len() + chunk.len() > LARGE_FROM {
+                let given = self.large.take(limits.tenant, limits.exchange).await;
+                turn = Some(given.ok_or(Failure::TooLarge)?);
+                until = Some(tokio::time::Instant::now() + REST);
             }
             whole.extend_from_slice(&chunk);
         }
@@ -289,6 +349,7 @@ impl Guarded {
             status: response.status(),
             body: whole.into(),
             skew,
+            turn,
         })
     }
 }

@@ -61,6 +61,9 @@ pub enum LapiError {
     /// A success that says something else than a LAPI does.
     #[error("the server does not answer as a LAPI does")]
     Garbage,
+    /// More than are taken.
+    #[error("the server tells more decisions than are taken")]
+    TooMany,
     /// The machine's name or password are wrong there.
     #[error("the server refuses the machine's login")]
     LoginRefused,
@@ -118,8 +121,11 @@ impl Lapis {
         url.query_pairs_mut().append_pair("ip", ip);
         let headers = stream::keyed(target)?;
         let reply = self.client.send(Method::GET, url, headers, Vec::new()).await?;
-        let list: Option<Vec<Map<String, Value>>> = success(&reply)?;
-        Ok(list.unwrap_or_default())
+        let list: stream::Few = success(&reply)?;
+        if list.more {
+            return Err(LapiError::TooMany);
+        }
+        Ok(list.kept)
     }
 
     /// Stores alerts, and returns the ids they got there.
@@ -160,7 +166,7 @@ impl Lapis {
     ) -> Result<(usize, Option<SignedDuration>), LapiError> {
         let body = serde_json::to_vec(alerts).map_err(|_| LapiError::Garbage)?;
         let reply = self.write(target, Method::POST, "v1/alerts", body).await?;
-        let ids: Vec<Value> = success(&reply)?;
+        let ids: Vec<serde::de::IgnoredAny> = success(&reply)?;
         Ok((ids.len(), reply.skew))
     }
 

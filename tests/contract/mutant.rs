@@ -106,7 +106,7 @@ pub const READS: [(&str, &str); 63] = [
         "replication/list_keys",
         ", 201, '00000000-0000-0000-0000-000000000000', 100",
     ),
-    ("replication/list_signalled", ", '{ {key_b} }'"),
+    ("replication/list_signalled", ", '{ {key_b} }', 100"),
     (
         "replication/list_signalled_after",
         ", '00000000-0000-0000-0000-000000000000', 100",

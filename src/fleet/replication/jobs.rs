@@ -28,6 +28,8 @@ enum Stop {
     /// In words.
     Failed(String),
     Lost,
+    /// It took long enough; what is left comes in the next turn.
+    Enough,
 }
 
 impl From<DbError> for Stop {
@@ -54,6 +56,7 @@ fn ended(lease: &Lease, stop: Stop) -> Outcome {
     let usual = || backoff(lease.failures, None, jitter).min(LONGEST.mul_f64(1.0 - 0.3 * jitter));
     let (error, pause) = match stop {
         Stop::Lost => return Outcome::Lost,
+        Stop::Enough => return Outcome::More,
         Stop::Db(e) => (e.to_string(), usual()),
         Stop::Lapi(e @ LapiError::LoginRefused) => (e.to_string(), REFUSED.mul_f64(0.8 + 0.2 * jitter)),
         Stop::Lapi(LapiError::Status(status @ (401 | 403))) => (

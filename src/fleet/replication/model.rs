@@ -37,8 +37,8 @@ impl View {
     /// Until when a copy should be there; none when nobody wants it, or the server has as much by itself.
     #[must_use]
     pub fn wanted(&self, now: Timestamp) -> Option<Timestamp> {
-        let wanted = self.wanted.filter(|end| *end > now + WORTH)?;
-        let has = self.own.is_some_and(|own| own + SAME >= wanted);
+        let wanted = self.wanted.filter(|end| end.duration_since(now) > WORTH)?;
+        let has = self.own.is_some_and(|own| reaches(own, wanted));
         (!has).then_some(wanted)
     }
 }
@@ -66,7 +66,7 @@ pub fn step(view: &View, now: Timestamp) -> Step {
         (None, Some((until, refused))) if refused || until <= now => Step::Forget,
         (None, Some(_)) => Step::Withdraw,
         (Some(until), None) => Step::Place(until),
-        (Some(wanted), Some((until, true))) if until + SAME >= wanted => Step::Leave,
+        (Some(wanted), Some((until, true))) if reaches(until, wanted) => Step::Leave,
         (Some(wanted), Some((_, true))) => Step::Place(wanted),
         (Some(wanted), Some((until, false))) => {
             if same(wanted, until) {
@@ -105,6 +105,11 @@ pub fn repair(wanted: Option<Timestamp>, found: &[Found]) -> Repair {
         end: end.map(|(_, found)| found.id).collect(),
         place: if good.is_none() { wanted } else { None },
     }
+}
+
+/// Whether what ends at `one` holds until `other`, or nearly so. Differences of times never run over; their sums do.
+fn reaches(one: Timestamp, other: Timestamp) -> bool {
+    one.duration_since(other) >= -SAME
 }
 
 fn same(one: Timestamp, other: Timestamp) -> bool {

@@ -263,10 +263,18 @@ pub struct Signalled {
     pub uuid: Option<String>,
 }
 
-/// The decisions of these alerts that still hold.
-pub async fn list_signalled(tx: &TenantTx<'_>, alerts: &[Uuid]) -> Result<Vec<Signalled>, DbError> {
+/// The decisions of these alerts that still hold, `most` of them.
+pub async fn list_signalled(
+    tx: &TenantTx<'_>,
+    alerts: &[Uuid],
+    most: usize,
+) -> Result<Vec<Signalled>, DbError> {
+    let most = i64::try_from(most).unwrap_or(i64::MAX);
     let rows = tx
-        .query(sql!("replication/list_signalled"), &[&tx.tenant().id(), &alerts])
+        .query(
+            sql!("replication/list_signalled"),
+            &[&tx.tenant().id(), &alerts, &most],
+        )
         .await?;
     let signalled = |row: &Row| Signalled {
         machine: row.get("machine_id"),
@@ -323,13 +331,15 @@ pub async fn list_sources(tx: &TenantTx<'_>) -> Result<Vec<Origin>, DbError> {
     Ok(rows.iter().map(origin).collect())
 }
 
-/// Forgets what ended.
-pub async fn delete_expired(db: &Db, tenant: Tenant) -> Result<(), DbError> {
+/// Forgets a part of what ended; how many decisions.
+pub async fn delete_expired(db: &Db, tenant: Tenant) -> Result<u64, DbError> {
     let mut connection = db.connection().await?;
     let tx = db.tenant(&mut connection, tenant).await?;
-    tx.execute(sql!("replication/delete_expired"), &[&tenant.id()])
+    let gone = tx
+        .execute(sql!("replication/delete_expired"), &[&tenant.id()])
         .await?;
-    tx.commit().await
+    tx.commit().await?;
+    Ok(gone)
 }
 
 /// Whether what engines reported before the set was kept is in it.

@@ -118,7 +118,9 @@ async fn decisions_delete(
     let body = read_limited(&HeaderMap::new(), body, BODY_LIMIT, BODY_LIMIT).await?;
     if caller.keeps_decisions {
         let plain = read_limited(&headers, Body::from(body.clone()), BODY_LIMIT, BODY_LIMIT).await?;
-        let uuids: Vec<String> = serde_json::from_slice(&plain).unwrap_or_default();
+        let mut uuids: Vec<String> = serde_json::from_slice(&plain).unwrap_or_default();
+        // Others were never stored, and Postgres refuses a NUL.
+        uuids.retain(|uuid| uuid.len() <= 64 && !uuid.contains('\0'));
         if !uuids.is_empty() {
             queries::delete_lifted(&gate.app.db, &caller, &uuids).await?;
             gate.app.outbox.notify_one();

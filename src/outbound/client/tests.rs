@@ -128,10 +128,64 @@ async fn a_name_is_checked_by_what_it_resolves_to() {
             "{host}"
         );
     }
-    let resolved = Checked(Arc::new(Policy::default()))
-        .resolve("localhost".parse().unwrap())
-        .await;
-    assert!(resolved.is_err(), "loopback passed the resolver");
+    for (allow, own_port, expected) in [
+        (&[][..], false, false),
+        (&["127.0.0.0/8", "::1"], false, true),
+        // Any name may resolve to where we listen ourselves.
+        (&["127.0.0.0/8", "::1"], true, false),
+    ] {
+        let policy = Arc::new(policy(allow));
+        let resolver = Checked { policy, own_port };
+        let resolved = resolver.resolve("localhost".parse().unwrap()).await;
+        assert_eq!(resolved.is_ok(), expected, "{allow:?} {own_port}");
+    }
     let nobody = tokio::time::timeout(Duration::from_millis(50), listener.accept()).await;
     assert!(nobody.is_err(), "a connection was made");
+}
+
+/// Answers with so much of two megabytes, and then with silence.
+async fn server(sends: usize) -> u16 {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    tokio::spawn(async move {
+        while let Ok((mut socket, _)) = listener.accept().await {
+            tokio::spawn(async move {
+                let mut request = [0; 4096];
+                let _ = socket.read(&mut request).await;
+                let head = "HTTP/1.1 200 OK\r\ncontent-length: 2097152\r\n\r\n";
+                let _ = socket.write_all(head.as_bytes()).await;
+                let _ = socket.write_all(&vec![b' '; sends]).await;
+                tokio::time::sleep(Duration::from_secs(60)).await;
+            });
+        }
+    });
+    port
+}
+
+#[tokio::test]
+async fn servers_that_drip_large_answers_take_turns_of_their_tenant_only() {
+    let client = Guarded::new(policy(&["127.0.0.0/8"])).unwrap();
+    let get = |tenant, port: u16| {
+        let limits = Limits {
+            answer: 4 << 20,
+            exchange: Duration::from_mins(1),
+            tenant,
+        };
+        let url = Url::parse(&format!("http://127.0.0.1:{port}/")).unwrap();
+        let client = client.clone();
+        async move {
+            let sent = client.send_within(limits, Method::GET, url, HeaderMap::new(), Vec::new());
+            sent.await
+        }
+    };
+    let (slow, quick) = (server(2_000_000).await, server(2 << 20).await);
+    for _ in 0..8 {
+        tokio::spawn(get(1, slow));
+    }
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    let quick = tokio::time::timeout(Duration::from_secs(15), get(2, quick)).await;
+    let reply = quick.expect("the other tenant's waits").unwrap();
+    assert_eq!(reply.body.len(), 2 << 20);
+    assert!(reply.turn.is_some(), "it is held as long as the body is");
 }

@@ -6,17 +6,23 @@ use reqwest::Method;
 use reqwest::header::{HeaderMap, HeaderValue};
 use secrecy::ExposeSecret as _;
 use serde::Deserialize;
-use serde::de::{Deserializer, SeqAccess, Visitor};
+use serde::de::{Deserializer, IgnoredAny, SeqAccess, Visitor};
+use serde_json::{Map, Value};
 
 use super::{LapiError, Lapis, Target, accept_json, join, success};
 use crate::kernel::duration::parse_duration_ms;
+use crate::kernel::time::LATEST;
 use crate::outbound::client::Limits;
 
 /// What a whole stream may be: every decision of CAPI and its lists besides the server's own.
 const STREAM: Limits = Limits {
     answer: 64 << 20,
     exchange: Duration::from_mins(1),
+    tenant: 0,
 };
+/// Most decisions that are taken of one list. They take several times the room of their text, and of the shortest there
+/// are millions in an answer.
+const MOST: usize = 250_000;
 
 /// A decision as a server tells it.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -63,7 +69,11 @@ pub struct Streamed {
 
 /// Decisions that are the server's own: what every server has from CAPI and its lists is not even kept while reading.
 #[derive(Default)]
-struct Own(Vec<Told>);
+struct Own {
+    told: Vec<Told>,
+    /// There were more than are taken.
+    more: bool,
+}
 
 impl<'de> Deserialize<'de> for Own {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -77,14 +87,61 @@ impl<'de> Deserialize<'de> for Own {
                 Ok(Own::default())
             }
             fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Own, A::Error> {
-                let mut own = Vec::new();
+                let mut own = Own::default();
                 while let Some(told) = seq.next_element::<Told>()? {
-                    let origin = told.origin.to_ascii_lowercase();
-                    if origin != "capi" && origin != "lists" {
-                        own.push(told);
+                    let of_all = ["capi", "lists"]
+                        .iter()
+                        .any(|o| told.origin.eq_ignore_ascii_case(o));
+                    if of_all || told.value.is_empty() || told.duration.is_empty() {
+                        continue;
+                    }
+                    if own.told.len() == MOST {
+                        own.more = true;
+                    } else {
+                        own.told.push(told);
                     }
                 }
-                Ok(Own(own))
+                Ok(own)
+            }
+        }
+        deserializer.deserialize_any(Seq)
+    }
+}
+
+/// Most decisions about one address that are taken.
+const FEW: usize = 1000;
+
+/// Decisions about one address, with all that the server tells of each.
+#[derive(Default)]
+pub(super) struct Few {
+    pub kept: Vec<Map<String, Value>>,
+    /// There were more.
+    pub more: bool,
+}
+
+impl<'de> Deserialize<'de> for Few {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Seq;
+        impl<'de> Visitor<'de> for Seq {
+            type Value = Few;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a list of decisions or null")
+            }
+            fn visit_unit<E>(self) -> Result<Few, E> {
+                Ok(Few::default())
+            }
+            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Few, A::Error> {
+                let mut few = Few::default();
+                while few.kept.len() < FEW {
+                    let Some(one) = seq.next_element()? else {
+                        return Ok(few);
+                    };
+                    few.kept.push(one);
+                }
+                while seq.next_element::<IgnoredAny>()?.is_some() {
+                    few.more = true;
+                }
+                Ok(few)
             }
         }
         deserializer.deserialize_any(Seq)
@@ -105,7 +162,7 @@ fn ends(told: Vec<Told>, now: Timestamp, took: Duration) -> Vec<Held> {
     let said = now - SignedDuration::try_from(took / 2).unwrap_or_default();
     let end = |told: Told| {
         let left = SignedDuration::from_millis(parse_duration_ms(&told.duration)?);
-        let until = said.checked_add(left).ok()?;
+        let until = said.checked_add(left).ok()?.min(LATEST);
         Some(Held { told, until })
     };
     told.into_iter().filter_map(end).collect()
@@ -122,11 +179,18 @@ impl Lapis {
         url.query_pairs_mut()
             .append_pair("startup", if whole { "true" } else { "false" })
             .append_pair("scopes", "Ip,Range,Country,AS");
-        let (body, took): (Body, _) = self.read(target, url).await?;
+        let (mut body, took): (Body, _) = self.read(target, url).await?;
+        if whole {
+            // Of a whole answer only what holds counts; what a server remembers of the past can be very long.
+            body.deleted = Own::default();
+        }
+        if body.new.more || body.deleted.more {
+            return Err(LapiError::TooMany);
+        }
         let now = Timestamp::now();
         Ok(Streamed {
-            new: ends(body.new.0, now, took),
-            deleted: ends(body.deleted.0, now, took),
+            new: ends(body.new.told, now, took),
+            deleted: ends(body.deleted.told, now, took),
         })
     }
 
@@ -138,23 +202,33 @@ impl Lapis {
         let mut url = join(target, "v1/decisions")?;
         url.query_pairs_mut().append_pair("origins", origin);
         let (own, took): (Own, _) = self.read(target, url).await?;
-        let mut own = own.0;
+        if own.more {
+            return Err(LapiError::TooMany);
+        }
+        let mut own = own.told;
         own.retain(|told| told.origin == origin);
         Ok(ends(own, Timestamp::now(), took))
     }
 
-    async fn read<T: serde::de::DeserializeOwned>(
+    /// Reads a list that may be large, beside the threads that answer requests.
+    async fn read<T: serde::de::DeserializeOwned + Send + 'static>(
         &self,
         target: &Target,
         url: reqwest::Url,
     ) -> Result<(T, Duration), LapiError> {
         let begun = Instant::now();
         let headers = keyed(target)?;
+        let limits = Limits {
+            tenant: target.key.0,
+            ..STREAM
+        };
         let sent = self
             .client
-            .send_within(STREAM, Method::GET, url, headers, Vec::new());
+            .send_within(limits, Method::GET, url, headers, Vec::new());
         let reply = sent.await?;
-        Ok((success(&reply)?, begun.elapsed()))
+        let took = begun.elapsed();
+        let read = tokio::task::spawn_blocking(move || success(&reply));
+        Ok((read.await.map_err(|_| LapiError::Garbage)??, took))
     }
 
     /// A sign of life of our machine there; whether it had to log in anew, which says that the server was started, or
@@ -202,14 +276,68 @@ mod tests {
             {"duration":"soon","id":3,"origin":"cscli","scenario":"s","scope":"Ip","type":"ban","value":"192.0.2.9"}],
             "deleted":null}"#;
         let body: Body = serde_json::from_str(text).unwrap();
-        assert_eq!(body.new.0.len(), 2);
+        assert_eq!(body.new.told.len(), 2);
         let now: Timestamp = "2026-11-21T12:00:00Z".parse().unwrap();
-        let held = ends(body.new.0, now, Duration::from_secs(2));
+        let held = ends(body.new.told, now, Duration::from_secs(2));
         assert_eq!(held.len(), 1, "what has no readable end is left out");
         assert_eq!(held[0].until, "2026-11-21T15:59:58.2Z".parse().unwrap());
-        assert!(body.deleted.0.is_empty());
-        assert!(serde_json::from_str::<Body>("{}").unwrap().new.0.is_empty());
+        assert!(body.deleted.told.is_empty());
+        assert!(serde_json::from_str::<Body>("{}").unwrap().new.told.is_empty());
         assert!(serde_json::from_str::<Body>(r#"{"new":3}"#).is_err());
-        assert!(serde_json::from_str::<Own>("null").unwrap().0.is_empty());
+        assert!(serde_json::from_str::<Own>("null").unwrap().told.is_empty());
+    }
+
+    #[test]
+    fn what_is_kept_of_a_list_is_bounded() {
+        let list = |item: &str, n: usize| -> Own {
+            serde_json::from_str(&format!("[{}]", vec![item; n].join(","))).unwrap()
+        };
+        let good = r#"{"value":"192.0.2.7","duration":"1h"}"#;
+        for (item, n, kept, more) in [
+            // Of three bytes each there are 22 million in 64 MiB, and each would take 180.
+            ("{}", MOST * 2, 0, false),
+            (r#"{"value":"192.0.2.7"}"#, 3, 0, false),
+            (good, MOST, MOST, false),
+            (good, MOST + 1, MOST, true),
+        ] {
+            let own = list(item, n);
+            assert_eq!((own.told.len(), own.more), (kept, more), "{n} of {item}");
+        }
+    }
+
+    #[test]
+    fn of_one_address_few_are_kept() {
+        for (text, kept, more) in [
+            ("null".to_owned(), 0, false),
+            ("[]".to_owned(), 0, false),
+            (format!("[{}]", vec![r#"{"a":1}"#; FEW].join(",")), FEW, false),
+            (format!("[{}]", vec![r#"{"a":1}"#; 3 * FEW].join(",")), FEW, true),
+        ] {
+            let few: Few = serde_json::from_str(&text).unwrap();
+            assert_eq!((few.kept.len(), few.more), (kept, more));
+        }
+        for odd in ["[3]", "{}", "3", "[{}"] {
+            assert!(serde_json::from_str::<Few>(odd).is_err(), "{odd}");
+        }
+    }
+
+    #[test]
+    fn no_end_is_too_far_to_reckon_with() {
+        let now: Timestamp = "2026-11-21T12:00:00Z".parse().unwrap();
+        // Some milliseconds before the last moment there is, as only malice tells it.
+        let edge = Timestamp::MAX.duration_since(now).as_millis() - 1000;
+        for (duration, expected) in [
+            ("1h".to_owned(), Some("2026-11-21T13:00:00Z".parse().unwrap())),
+            ("-1h".to_owned(), Some("2026-11-21T11:00:00Z".parse().unwrap())),
+            (format!("{edge}ms"), Some(LATEST)),
+            ("2562047h".to_owned(), Some(LATEST)),
+            (format!("{}ms", i64::MAX), None),
+            (format!("-{}ms", i64::MAX), None),
+        ] {
+            let told = format!(r#"{{"value":"192.0.2.7","duration":"{duration}"}}"#);
+            let told = serde_json::from_str(&told).unwrap();
+            let held = ends(vec![told], now, Duration::ZERO);
+            assert_eq!(held.first().map(|held| held.until), expected, "{duration}");
+        }
     }
 }

@@ -9,6 +9,7 @@ use uuid::Uuid;
 use crate::db::{DbError, TenantTx, sql};
 use crate::fleet::decision::model::{Fact, kept};
 use crate::kernel::net::Block;
+use crate::kernel::time::LATEST;
 
 /// Who says that a decision should hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -60,6 +61,9 @@ pub struct Claim {
     pub uuid: Option<String>,
 }
 
+/// Claims of one statement: each has ten seconds, and what takes longer would never be taken up.
+const PART: usize = 5000;
+
 /// Holds the tenant's set beside others until the transaction ends: no allowlist grows meanwhile. Before the first
 /// statement that changes the set or asks what is allowed; [`upsert`], [`delete_said`] and [`delete_unsaid`] do it.
 ///
@@ -89,28 +93,43 @@ pub async fn upsert(tx: &TenantTx<'_>, claims: &[Claim]) -> Result<Vec<Uuid>, Db
         return Ok(Vec::new());
     }
     claim_shared(tx).await?;
-    let codes: Vec<(i16, i64)> = claims.iter().map(|c| c.source.codes()).collect();
-    let bounds: Vec<(Option<IpAddr>, Option<IpAddr>)> = claims.iter().map(|c| c.fact.bounds()).collect();
+    let mut changed = Vec::new();
+    for part in latest_of_each(claims).chunks(PART) {
+        changed.extend(upsert_part(tx, part).await?);
+    }
+    Ok(changed)
+}
+
+/// Each saying once, with its latest end, in the order of keys: of two in different statements the later one would
+/// count.
+fn latest_of_each(claims: &[Claim]) -> Vec<(Uuid, &Claim)> {
+    let mut all: Vec<(Uuid, &Claim)> = claims.iter().map(|c| (c.fact.key(), c)).collect();
+    all.sort_by(|(k, a), (l, b)| (k, a.source, &a.origin, b.until).cmp(&(l, b.source, &b.origin, a.until)));
+    all.dedup_by(|(k, a), (l, b)| (k, a.source, &a.origin) == (l, b.source, &b.origin));
+    all
+}
+
+async fn upsert_part(tx: &TenantTx<'_>, part: &[(Uuid, &Claim)]) -> Result<Vec<Uuid>, DbError> {
+    let claims = || part.iter().map(|(_, claim)| *claim);
+    let codes: Vec<(i16, i64)> = claims().map(|c| c.source.codes()).collect();
+    let bounds: Vec<(Option<IpAddr>, Option<IpAddr>)> = claims().map(|c| c.fact.bounds()).collect();
     let rows = tx
         .query(
             sql!("decision/upsert"),
             &[
                 &tx.tenant().id(),
-                &claims.iter().map(|c| c.fact.key()).collect::<Vec<_>>(),
+                &part.iter().map(|(key, _)| *key).collect::<Vec<_>>(),
                 &codes.iter().map(|c| c.0).collect::<Vec<_>>(),
                 &codes.iter().map(|c| c.1).collect::<Vec<_>>(),
-                &claims.iter().map(|c| kept(&c.origin)).collect::<Vec<_>>(),
-                &claims.iter().map(|c| c.fact.scope).collect::<Vec<_>>(),
-                &claims.iter().map(|c| c.fact.value.as_str()).collect::<Vec<_>>(),
-                &claims.iter().map(|c| c.fact.kind.as_str()).collect::<Vec<_>>(),
-                &claims.iter().map(|c| kept(&c.scenario)).collect::<Vec<_>>(),
+                &claims().map(|c| kept(&c.origin)).collect::<Vec<_>>(),
+                &claims().map(|c| c.fact.scope).collect::<Vec<_>>(),
+                &claims().map(|c| c.fact.value.as_str()).collect::<Vec<_>>(),
+                &claims().map(|c| c.fact.kind.as_str()).collect::<Vec<_>>(),
+                &claims().map(|c| kept(&c.scenario)).collect::<Vec<_>>(),
                 &bounds.iter().map(|b| b.0).collect::<Vec<_>>(),
                 &bounds.iter().map(|b| b.1).collect::<Vec<_>>(),
-                &claims.iter().map(|c| c.until).collect::<Vec<_>>(),
-                &claims
-                    .iter()
-                    .map(|c| c.uuid.as_deref().map(kept))
-                    .collect::<Vec<_>>(),
+                &claims().map(|c| c.until.min(LATEST)).collect::<Vec<_>>(),
+                &claims().map(|c| c.uuid.as_deref().map(kept)).collect::<Vec<_>>(),
             ],
         )
         .await?;
@@ -182,8 +201,12 @@ async fn pairs(
 /// # Errors
 /// As the statement fails.
 pub async fn announce(tx: &TenantTx<'_>, keys: &[Uuid], all: bool) -> Result<(), DbError> {
-    if !keys.is_empty() {
-        tx.execute(sql!("decision/insert_outbox"), &[&tx.tenant().id(), &keys, &all])
+    let mut keys = keys.to_vec();
+    keys.sort_unstable();
+    keys.dedup();
+    // A row of fifty for each server: a hundred servers get ten thousand rows of a part.
+    for part in keys.chunks(PART) {
+        tx.execute(sql!("decision/insert_outbox"), &[&tx.tenant().id(), &part, &all])
             .await?;
     }
     Ok(())
@@ -262,4 +285,34 @@ pub async fn list_by_address(tx: &TenantTx<'_>, block: &Block) -> Result<Vec<Sai
         lifted_at: row.get("lifted_at"),
     };
     Ok(rows.iter().map(said).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_saying_is_there_once_with_its_latest_end() {
+        let claim = |value: &str, server, origin: &str, second| Claim {
+            fact: Fact::read("ip", value, "ban").unwrap(),
+            source: Source::Server(server),
+            origin: origin.to_owned(),
+            scenario: String::new(),
+            until: Timestamp::from_second(second).unwrap(),
+            uuid: None,
+        };
+        let claims = [
+            claim("192.0.2.7", 1, "cscli", 100),
+            claim("192.0.2.8", 1, "cscli", 1),
+            claim("192.0.2.7", 1, "cscli", 300),
+            claim("192.0.2.7", 1, "crowdsec", 200),
+            claim("192.0.2.7", 2, "cscli", 50),
+            claim("192.0.2.7", 1, "cscli", 200),
+        ];
+        let all = latest_of_each(&claims);
+        assert!(all.windows(2).all(|pair| pair[0].0 <= pair[1].0), "in order");
+        let mut ends: Vec<i64> = all.iter().map(|(_, claim)| claim.until.as_second()).collect();
+        ends.sort_unstable();
+        assert_eq!(ends, [1, 50, 200, 300]);
+    }
 }

@@ -1,20 +1,23 @@
 use std::fmt::Write as _;
+use std::sync::LazyLock;
+use std::time::Duration;
 
 use axum::body::Body;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, HeaderValue, Response, StatusCode, header};
 use jiff::Timestamp;
 use jiff::fmt::rfc2822::DateTimePrinter;
-use tokio::sync::Semaphore;
 
 use super::NOT_FOUND;
 use crate::app::App;
 use crate::fleet::feed::model::{Ask, Script, prepare, write};
 use crate::fleet::feed::queries;
-use crate::http::{ApiError, FeedReader, Problem, QueryOf};
+use crate::http::{ApiError, FeedReader, Problem, QueryOf, Turns};
 
-/// Lists that are made at the same time: each may take a core and much memory.
-static TURNS: Semaphore = Semaphore::const_new(4);
+/// Lists that are made at the same time, and of one tenant: each may take a core and much memory.
+static TURNS: LazyLock<Turns> = LazyLock::new(|| Turns::new(4, 2));
+/// How long a turn is waited for.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// The list itself, for a firewall: with a token of the feed (`Authorization: Bearer`, `X-Api-Key`, or Basic with any user
 /// name and the token as the password), or with an API token. The parameters are crowdsec-blocklist-mirror's and narrow
@@ -52,7 +55,7 @@ pub async fn read(
         .filter(|feed| reader.feed.is_none_or(|only| only == feed.id))
         .ok_or(NOT_FOUND)?;
     let ask = Ask::read(&pairs, &feed).map_err(ApiError::Invalid)?;
-    let Ok(_turn) = TURNS.acquire().await else {
+    let Some(_turn) = TURNS.take(reader.tenant.id(), PATIENCE).await else {
         return Err(ApiError::Unavailable(2));
     };
     let content = queries::content(&app.db, reader.tenant, &feed, &ask).await?;

@@ -20,6 +20,8 @@ const EVERY: Duration = Duration::from_mins(1);
 const TURN: Duration = Duration::from_secs(5);
 /// Rows of the log that are taken up together.
 const ROWS: i64 = 20;
+/// Decisions that are taken up together: a signal has at most 25,000, and fifty signals are a row of the log.
+const MOST: usize = 25_000;
 /// Alerts that are taken up together when the set begins.
 const ALERTS: i64 = 1000;
 
@@ -48,10 +50,15 @@ impl Absorb {
     async fn turn(&self, mut lease: Lease) -> Result<Outcome, Stop> {
         let begun = Instant::now();
         let db = &self.app.db;
-        queries::delete_expired(db, lease.tenant).await?;
+        while queries::delete_expired(db, lease.tenant).await? > 0 {
+            if begun.elapsed() > TURN {
+                break;
+            }
+        }
         self.begin(&lease).await?;
+        let mut portion = if lease.failures > 0 { 1 } else { ROWS };
         loop {
-            let entries = queries::list(db, &lease, ROWS).await?;
+            let entries = queries::list(db, &lease, portion).await?;
             let Some((last, _)) = entries.last() else { break };
             let last = last.clone();
             let alerts: Vec<Uuid> = entries.into_iter().flat_map(|(_, keys)| keys).collect();
@@ -60,7 +67,11 @@ impl Absorb {
             if !finish(&tx, &lease, &last).await? {
                 return Err(Stop::Lost);
             }
-            take_up(&tx, &alerts, &self.app.settings.own_addresses).await?;
+            if !take_up(&tx, &alerts, &self.app.settings.own_addresses, portion == 1).await? {
+                // Nothing is committed.
+                portion = 1;
+                continue;
+            }
             tx.commit().await?;
             self.app.outbox.notify_one();
             lease.cursor = last;
@@ -78,6 +89,7 @@ impl Absorb {
     async fn begin(&self, lease: &Lease) -> Result<(), Stop> {
         let db = &self.app.db;
         let mut after = Uuid::nil();
+        let mut most = if lease.failures > 0 { 1 } else { ALERTS };
         loop {
             let mut connection = db.connection().await?;
             let tx = db.tenant(&mut connection, lease.tenant).await?;
@@ -87,11 +99,15 @@ impl Absorb {
             if after.is_nil() && queries::is_complete(&tx).await? {
                 return Ok(tx.commit().await?);
             }
-            let alerts = queries::list_signalled_after(&tx, after, ALERTS).await?;
+            let alerts = queries::list_signalled_after(&tx, after, most).await?;
             match alerts.last() {
                 Some(last) => {
+                    if !take_up(&tx, &alerts, &self.app.settings.own_addresses, most == 1).await? {
+                        most = 1;
+                        continue;
+                    }
                     after = *last;
-                    take_up(&tx, &alerts, &self.app.settings.own_addresses).await?;
+                    most = ALERTS;
                 }
                 None => queries::update_complete(&tx).await?,
             }
@@ -103,19 +119,35 @@ impl Absorb {
     }
 }
 
-async fn take_up(tx: &TenantTx<'_>, alerts: &[Uuid], ours: &[Block]) -> Result<(), Stop> {
-    let signalled = queries::list_signalled(tx, alerts).await?;
-    if signalled.is_empty() {
-        return Ok(());
+/// Takes up the decisions of these alerts. Where they are too many for one go, those of half of the alerts at a time
+/// when `split`, else nothing at all: false.
+async fn take_up(tx: &TenantTx<'_>, alerts: &[Uuid], ours: &[Block], split: bool) -> Result<bool, Stop> {
+    let mut known = None;
+    let mut parts = vec![alerts];
+    while let Some(part) = parts.pop() {
+        let signalled = queries::list_signalled(tx, part, MOST + 1).await?;
+        if signalled.len() > MOST && part.len() > 1 {
+            if !split {
+                return Ok(false);
+            }
+            let (one, other) = part.split_at(part.len() / 2);
+            parts.extend([one, other]);
+            continue;
+        }
+        if signalled.is_empty() {
+            continue;
+        }
+        if known.is_none() {
+            known = Some(Known::of(queries::list_sources(tx).await?));
+        }
+        let claims: Vec<Claim> = signalled
+            .into_iter()
+            .filter_map(|s| claim(s, known.as_ref()?, ours))
+            .collect();
+        let changed = decision::upsert(tx, &claims).await?;
+        announce(tx, &changed, false).await?;
     }
-    let known = Known::of(queries::list_sources(tx).await?);
-    let claims: Vec<Claim> = signalled
-        .into_iter()
-        .filter_map(|s| claim(s, &known, ours))
-        .collect();
-    let changed = decision::upsert(tx, &claims).await?;
-    announce(tx, &changed, false).await?;
-    Ok(())
+    Ok(true)
 }
 
 /// Which engine and which agent stand for which server.
@@ -141,9 +173,12 @@ impl Known {
 
     /// The server that a signal comes from: by the engine that was authenticated, else by its agent's name.
     fn server(&self, machine: i64, agent: Option<&str>) -> Option<&Origin> {
-        let by_agent = || agent.and_then(|agent| self.by_agent.get(agent));
-        let n = self.by_engine.get(&machine).or_else(by_agent)?;
-        self.servers.get(*n)
+        if let Some(n) = self.by_engine.get(&machine) {
+            return self.servers.get(*n);
+        }
+        // Any engine can name any agent: of a server that is known to be another engine it says nothing.
+        let named = self.servers.get(*self.by_agent.get(agent?)?)?;
+        named.engine.is_none().then_some(named)
     }
 
     /// Whether it was Garrison itself that made the server raise it: under our own login there.

@@ -1,5 +1,7 @@
 //! The hand that writes to one server, under one lease.
 
+use std::time::{Duration, Instant};
+
 use jiff::{SignedDuration, Timestamp};
 use uuid::Uuid;
 
@@ -14,6 +16,9 @@ use crate::outbound::lapi::{LapiError, Target};
 
 /// Ends and lifts that are noted together.
 const NOTED: usize = 50;
+/// After which no further request is begun in a turn, however many are left: a server that is slow, or that says it has
+/// a million decisions of ours, keeps one of the few places for lanes no longer.
+const LONG: Duration = Duration::from_secs(45);
 
 /// Writes to one server and notes what came of it.
 pub struct Writer<'a> {
@@ -28,6 +33,7 @@ pub struct Writer<'a> {
     pub skew_told: Option<SignedDuration>,
     /// Something that was replaced is still there.
     pub untidy: bool,
+    begun: Instant,
     open: bool,
     took: bool,
     portion: usize,
@@ -54,6 +60,7 @@ impl<'a> Writer<'a> {
             skew,
             skew_told: None,
             untidy: false,
+            begun: Instant::now(),
             open: false,
             took: false,
             portion,
@@ -126,7 +133,22 @@ impl<'a> Writer<'a> {
     }
 
     async fn note_some(&mut self) -> Result<(), Stop> {
-        if self.gone.len() + self.lifted.len() >= NOTED {
+        self.note_from(NOTED).await
+    }
+
+    /// Ends the turn when it has taken long enough. What it did is written down, and that the conversation is open makes
+    /// the next turn compare.
+    async fn pause(&mut self) -> Result<(), Stop> {
+        self.open().await?;
+        if self.begun.elapsed() < LONG {
+            return Ok(());
+        }
+        self.note_from(1).await?;
+        Err(Stop::Enough)
+    }
+
+    async fn note_from(&mut self, least: usize) -> Result<(), Stop> {
+        if self.gone.len() + self.lifted.len() >= least {
             let mut connection = self.app.db.connection().await?;
             let tx = self.app.db.tenant(&mut connection, self.lease.tenant).await?;
             if !hold(&tx, &self.lease, TERM).await? {
@@ -144,8 +166,8 @@ impl<'a> Writer<'a> {
         if view.lifts.is_empty() {
             return Ok(());
         }
-        self.open().await?;
         for origin in &view.lifts {
+            self.pause().await?;
             let what = (view.scope.as_str(), view.value.as_str(), view.kind.as_str());
             self.app.lapis.end(&self.target, what, origin).await?;
         }
@@ -155,7 +177,7 @@ impl<'a> Writer<'a> {
 
     /// Ends our copy there.
     pub async fn withdraw(&mut self, view: &View) -> Result<(), Stop> {
-        self.open().await?;
+        self.pause().await?;
         let what = (view.scope.as_str(), view.value.as_str(), view.kind.as_str());
         self.app.lapis.end(&self.target, what, OUR_ORIGIN).await?;
         metrics::counter!("garrison_copies_withdrawn_total").increment(1);
@@ -165,7 +187,7 @@ impl<'a> Writer<'a> {
 
     /// Ends one decision by its number there; that it is gone already is as good.
     pub async fn end(&mut self, id: i64) -> Result<(), Stop> {
-        self.open().await?;
+        self.pause().await?;
         match self.app.lapis.delete_decision(&self.target, id).await {
             Ok(()) | Err(LapiError::NoDecision) => Ok(()),
             Err(e) => Err(e.into()),
@@ -178,7 +200,7 @@ impl<'a> Writer<'a> {
         let mut rest = copies.as_slice();
         let mut refused: Vec<(Placing, String)> = Vec::new();
         while !rest.is_empty() {
-            self.open().await?;
+            self.pause().await?;
             let (now, later) = rest.split_at(self.portion.min(rest.len()));
             rest = later;
             let at = Timestamp::now();

@@ -128,7 +128,7 @@ impl Read {
         let claims = claims(source, &told.new, &self.app.settings.own_addresses);
         let named: Vec<(Uuid, String)> = claims
             .iter()
-            .filter_map(|c| Some((c.fact.key(), c.uuid.clone()?)))
+            .filter_map(|c| Some((c.fact.key(), c.uuid.clone().filter(|uuid| is_name(uuid))?)))
             .collect();
         let mut connection = self.app.db.connection().await?;
         let tx = self.app.db.tenant(&mut connection, lease.tenant).await?;
@@ -158,6 +158,11 @@ impl Read {
         }
         Ok(())
     }
+}
+
+/// Whether it can tell one decision from all others: what is empty or made up cannot tell which engine a server is.
+fn is_name(uuid: &str) -> bool {
+    Uuid::try_parse(uuid).is_ok_and(|uuid| !uuid.is_nil() && !uuid.is_max())
 }
 
 async fn hurry_own(tx: &crate::db::TenantTx<'_>, lease: &Lease, changed: &[Uuid]) -> Result<(), Stop> {

@@ -53,6 +53,25 @@ fn what_to_do_by_what_is_known() {
 }
 
 #[test]
+fn ends_at_the_edge_of_time_are_compared() {
+    let edge = Timestamp::MAX;
+    let view = |own, copy| View {
+        wanted: Some(edge),
+        own,
+        copy,
+        ..view(None, None, None)
+    };
+    for (own, copy, expected) in [
+        (Some(edge), None, Step::Leave),
+        (None, Some((edge, true)), Step::Leave),
+        (None, Some((edge, false)), Step::Leave),
+        (Some(Timestamp::MIN), None, Step::Place(edge)),
+    ] {
+        assert_eq!(step(&view(own, copy), at(0)), expected, "{own:?} {copy:?}");
+    }
+}
+
+#[test]
 fn what_to_mend_by_what_is_there() {
     let found = |list: &[(i64, i64)]| {
         list.iter()

@@ -1,3 +1,6 @@
+use std::sync::LazyLock;
+use std::time::Duration;
+
 use aws_lc_rs::digest::{SHA256, digest};
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
@@ -10,7 +13,12 @@ use crate::gate::link::model::feed;
 use crate::gate::link::model::token::{Link, Subject};
 use crate::gate::link::model::{is_unmodified, last_modified};
 use crate::gate::link::queries;
-use crate::http::{ApiError, Delivery, Machine, Problem};
+use crate::http::{ApiError, Delivery, Machine, Problem, Turns};
+
+/// Lists that are made at the same time, and for one tenant's machines: each reads the whole set.
+static TURNS: LazyLock<Turns> = LazyLock::new(|| Turns::new(16, 4));
+/// How long a turn is waited for: engines fetch all their links at once, and a fleet may pull at the same minute.
+const PATIENCE: Duration = Duration::from_secs(15);
 
 const NOT_FOUND: ApiError = ApiError::NotFound("this link opens nothing");
 
@@ -30,6 +38,9 @@ pub(super) async fn fetch(
         .linked(link.tenant, link.machine)
         .await?
         .ok_or(NOT_FOUND)?;
+    let Some(_turn) = TURNS.take(link.tenant, PATIENCE).await else {
+        return Err(ApiError::Unavailable(5));
+    };
     let (body, changed) = list(&app, &machine, &link.subject).await?.ok_or(NOT_FOUND)?;
     let now = Timestamp::now();
     let since = headers
