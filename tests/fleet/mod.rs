@@ -3,5 +3,7 @@ mod actions;
 mod cli;
 mod guard;
 mod mock;
+mod queue;
+mod queue_faults;
 mod replication;
 mod servers;
