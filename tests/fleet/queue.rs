@@ -5,6 +5,7 @@ use crate::support::lapi::{Lapi, Mood};
 use crate::support::machine::{Machine, address, signal};
 use crate::support::wait;
 use crate::support::world::World;
+use jiff::Timestamp;
 use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
@@ -94,6 +95,43 @@ async fn a_replica_that_slept_through_its_lease_undoes_nothing() {
     })
     .await;
     wait::holds("nothing is undone or doubled", wait::secs(3), || async {
+        lapi.copies() == all
+    })
+    .await;
+    lapi.assert_civil();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_replica_that_slept_through_a_comparison_doubles_nothing() {
+    let mut world = World::start().await;
+    let (api, machine) = (world.api(), world.machine("default").await);
+    let lapi = join(&api, "paris").await;
+    let all = values(0, 6);
+    push(&world, &machine, &all).await;
+    wait_copies(&lapi, &all, 20).await;
+    lapi.store().end(Timestamp::now(), |_| true);
+
+    // It falls asleep with the answer on its way that nothing is there.
+    lapi.set(|mood| mood.slow = Duration::from_millis(1500));
+    let asked = lapi.count("GET /v1/decisions?origins");
+    let body = lapi.member("paris");
+    tokio::spawn(async move {
+        api.request("PUT", "/api/lapi-servers/paris")
+            .json(&body)
+            .send()
+            .await
+    });
+    wait::until_true("it compares", wait::secs(20), || async {
+        lapi.count("GET /v1/decisions?origins") > asked
+    })
+    .await;
+    kill(world.server().pid, Signal::SIGSTOP);
+    lapi.set(|mood| mood.slow = Duration::ZERO);
+
+    world.add_server().await;
+    wait_copies(&lapi, &all, 45).await;
+    kill(world.server().pid, Signal::SIGCONT);
+    wait::holds("nothing is doubled", wait::secs(4), || async {
         lapi.copies() == all
     })
     .await;

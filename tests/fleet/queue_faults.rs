@@ -6,6 +6,7 @@ use crate::support::wait;
 use crate::support::world::World;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
+use std::time::Duration;
 
 /// When a server's only copy ends, on the wall's clock; what ended at once has no end.
 fn end(lapi: &Lapi) -> Option<Timestamp> {
@@ -83,10 +84,13 @@ async fn a_server_that_lost_its_database_gets_everything_again() {
     }
     let ban = json!({"server": "busy", "ip": "198.18.200.1", "duration": "1h", "reason": "loud"});
     api.post("/api/decisions/ban", &ban).await.expect(200);
-    for lapi in [&busy, &idle] {
-        wait_copies(lapi, &values(0, 5), 60).await;
-        lapi.assert_civil();
-    }
+    wait_copies(&busy, &values(0, 5), 60).await;
+    // And what was decided on the other one meanwhile.
+    let mut all = values(0, 5);
+    all.push("198.18.200.1".to_owned());
+    wait_copies(&idle, &all, 60).await;
+    busy.assert_civil();
+    idle.assert_civil();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -125,11 +129,24 @@ async fn a_copy_that_was_deleted_by_hand_comes_back() {
     let kept: Vec<i64> = lapi.active("garrison")[1..].iter().map(|d| d.id).collect();
     let gone = &values(0, 5)[0];
     assert_eq!(lapi.store().end(Timestamp::now(), |d| d.value == *gone), 1);
-    api.put("/api/lapi-servers/paris", &lapi.member("paris"))
-        .await
-        .expect(200);
-    wait_copies(&lapi, &values(0, 5), 20).await;
-    let now: Vec<i64> = lapi.active("garrison")[1..].iter().map(|d| d.id).collect();
-    assert_eq!(now, kept, "the others are not touched");
+    // A turn that is under way when the comparison is asked for does not swallow it.
+    let writes = lapi.count("POST /v1/alerts");
+    lapi.set(|mood| mood.slow = Duration::from_millis(1500));
+    push(&world, &machine, &values(5, 1)).await;
+    wait::until_true("a write is under way", wait::secs(20), || async {
+        lapi.count("POST /v1/alerts") > writes
+    })
+    .await;
+    let body = lapi.member("paris");
+    let asked = api.put("/api/lapi-servers/paris", &body);
+    let calm = async {
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        lapi.set(|mood| mood.slow = Duration::ZERO);
+    };
+    tokio::join!(asked, calm).0.expect(200);
+    wait_copies(&lapi, &values(0, 6), 20).await;
+    let now = lapi.active("garrison");
+    let untouched = |id: &i64| now.iter().any(|d| d.id == *id);
+    assert!(kept.iter().all(untouched), "the others are not touched");
     lapi.assert_civil();
 }

@@ -198,7 +198,19 @@ async fn answer(State(lapi): State<Lapi>, request: Request) -> Response {
             route = format!("{method} {begins}{is}");
         }
     }
-    *lapi.0.counts.lock().unwrap().entry(route.clone()).or_default() += 1;
+    let query = request.uri().query().unwrap_or_default().to_owned();
+    let counted = if route == "GET /v1/decisions" && query.contains("origins=") {
+        "GET /v1/decisions?origins"
+    } else {
+        &route
+    };
+    *lapi
+        .0
+        .counts
+        .lock()
+        .unwrap()
+        .entry(counted.to_owned())
+        .or_default() += 1;
     let _turn = (route == "POST /v1/alerts" || method == "DELETE").then(|| Turn::begin(&lapi, &route));
     let [agent, key, bearer] = ["user-agent", "x-api-key", "authorization"].map(|name| {
         let value = request.headers().get(name).and_then(|v| v.to_str().ok());
@@ -207,7 +219,6 @@ async fn answer(State(lapi): State<Lapi>, request: Request) -> Response {
     if agent.matches('/').count() != 1 {
         lapi.wrong(format!("a LAPI wants exactly one slash: {agent}"));
     }
-    let query = request.uri().query().unwrap_or_default().to_owned();
     let body = axum::body::to_bytes(request.into_body(), 64 << 20).await;
     let body = serde_json::from_slice(&body.unwrap_or_default()).unwrap_or(Value::Null);
     let slow = lapi.mood().slow;

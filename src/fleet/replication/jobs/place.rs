@@ -1,5 +1,7 @@
 //! The hand that writes to one server, under one lease.
 
+use std::time::{Duration, Instant};
+
 use jiff::{SignedDuration, Timestamp};
 use uuid::Uuid;
 
@@ -12,6 +14,8 @@ use crate::fleet::replication::queries;
 use crate::jobs::{Lease, hold};
 use crate::outbound::lapi::{LapiError, Target};
 
+/// How long a lease that was ours still is, with an exchange with the server to come: it lasts 20 seconds, an exchange 10.
+const SURE: Duration = Duration::from_secs(8);
 /// Ends and lifts that are noted together.
 const NOTED: usize = 50;
 
@@ -29,6 +33,8 @@ pub struct Writer<'a> {
     /// Something that was replaced is still there.
     pub untidy: bool,
     open: bool,
+    /// When the lease was last known to be ours.
+    held: Instant,
     took: bool,
     portion: usize,
     gone: Vec<Uuid>,
@@ -55,6 +61,7 @@ impl<'a> Writer<'a> {
             skew_told: None,
             untidy: false,
             open: false,
+            held: Instant::now(),
             took: false,
             portion,
             gone: Vec::new(),
@@ -62,19 +69,24 @@ impl<'a> Writer<'a> {
         }
     }
 
-    /// Before the first word: whoever finds the conversation open compares everything.
+    /// Before the first word: whoever finds the conversation open compares everything. And before every later one when
+    /// the lease was not looked at for a while: a process that slept must not say what it meant to say before.
     pub async fn open(&mut self) -> Result<(), Stop> {
-        if self.open {
+        if self.open && self.held.elapsed() < SURE {
             return Ok(());
         }
+        let asked = Instant::now();
         let mut connection = self.app.db.connection().await?;
         let tx = self.app.db.tenant(&mut connection, self.lease.tenant).await?;
         if !hold(&tx, &self.lease, TERM).await? {
             return Err(Stop::Lost);
         }
-        queries::update_written(&tx, self.server, true, false, None).await?;
+        if !self.open {
+            queries::update_written(&tx, self.server, true, false, None).await?;
+        }
         tx.commit().await?;
         self.open = true;
+        self.held = asked;
         Ok(())
     }
 
@@ -144,8 +156,8 @@ impl<'a> Writer<'a> {
         if view.lifts.is_empty() {
             return Ok(());
         }
-        self.open().await?;
         for origin in &view.lifts {
+            self.open().await?;
             let what = (view.scope.as_str(), view.value.as_str(), view.kind.as_str());
             self.app.lapis.end(&self.target, what, origin).await?;
         }
