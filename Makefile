@@ -13,7 +13,7 @@ test: ## install what is missing, lint, and run all tests (ARGS="..." are given 
 lint: ## formatting, clippy, and cargo-deny where it is installed
 	@dev/lint.sh
 
-bench: ## install what is missing, build, and measure how fast signals are taken in (docs/benchmarks.md)
+bench: ## install what is missing, build, and measure how fast signals are taken in and decisions go out (docs/benchmarks.md)
 	@dev/bench.sh
 
 deps: ## install what running and testing need, where it is missing

@@ -1,9 +1,17 @@
-//! How fast signals are taken in, beside what the same Postgres takes without us. `make bench`; docs/benchmarks.md says
+//! How fast signals are taken in, beside what the same Postgres takes without us; how fast decisions come to a fleet. `make bench`; docs/benchmarks.md says
 //! what is measured and what is not.
 #![allow(missing_docs, clippy::cast_precision_loss)]
 
 #[path = "ingest/capi.rs"]
 mod capi;
+#[path = "ingest/fleet.rs"]
+mod fleet;
+#[allow(dead_code, clippy::unwrap_used, clippy::expect_used, clippy::pedantic)]
+#[path = "../tests/support/lapi.rs"]
+mod lapi;
+#[allow(dead_code, clippy::pedantic)]
+#[path = "../tests/support/lapi_store.rs"]
+mod lapi_store;
 #[path = "ingest/limit.rs"]
 mod limit;
 #[path = "ingest/load.rs"]
@@ -12,10 +20,14 @@ mod load;
 mod process;
 #[path = "ingest/push.rs"]
 mod push;
+#[path = "ingest/replication.rs"]
+mod replication;
 #[path = "ingest/report.rs"]
 mod report;
 #[path = "ingest/rows.rs"]
 mod rows;
+#[path = "ingest/search.rs"]
+mod search;
 #[path = "ingest/service.rs"]
 mod service;
 #[path = "ingest/settings.rs"]
@@ -51,12 +63,31 @@ fn main() -> anyhow::Result<()> {
 
 async fn measure(settings: &Settings) -> anyhow::Result<()> {
     let place = service::Place::make(Path::new(env!("CARGO_MANIFEST_DIR")))?;
+    if settings.has("ingest") {
+        ingest(settings, &place).await?;
+    }
+    let load = process::load_average();
+    if settings.has("replication") {
+        replication::lag(settings, &place).await?;
+    }
+    if settings.has("backlog") {
+        replication::backlog(settings, &place).await?;
+    }
+    if settings.has("search") {
+        search::measure(settings, &place).await?;
+    }
+    println!("load average before {load}, after {}", process::load_average());
+    Ok(())
+}
+
+/// Signals taken in, beside the limit.
+async fn ingest(settings: &Settings, place: &service::Place) -> anyhow::Result<()> {
     let mut results = Results::default();
     let load_before = process::load_average();
     let signals = signals::fixtures()?;
     {
-        let service = Service::start(&place, None).await?;
-        let store = Store::open(&place).await?;
+        let service = Service::start(place, None).await?;
+        let store = Store::open(place).await?;
         let machines = service
             .machines(*settings.connections.iter().max().unwrap_or(&1))
             .await?;
@@ -87,7 +118,7 @@ async fn measure(settings: &Settings) -> anyhow::Result<()> {
                                 load::run(settings, &service, workers).await
                             }
                             _ => {
-                                let workers = limit::workers(&place, connections, rows).await?;
+                                let workers = limit::workers(place, connections, rows).await?;
                                 load::run(settings, &service, workers).await
                             }
                         };
@@ -109,7 +140,7 @@ async fn measure(settings: &Settings) -> anyhow::Result<()> {
         service.stop().await?;
     }
     if settings.forward {
-        forwarding(settings, &place, &signals, &mut results).await?;
+        forwarding(settings, place, &signals, &mut results).await?;
     }
     println!("{}", results.table());
     println!("{}", results.verdict());

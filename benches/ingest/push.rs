@@ -69,7 +69,7 @@ fn request(host: &str, token: &str, template: &Template) -> anyhow::Result<Reque
 }
 
 /// All of it is stored: nothing rejected.
-fn acknowledged(status: u16, body: &[u8]) -> anyhow::Result<()> {
+pub fn acknowledged(status: u16, body: &[u8]) -> anyhow::Result<()> {
     ensure!(
         status == 200 && body == br#"{"message":"OK"}"#,
         "a push was answered {status} {}",

@@ -46,6 +46,12 @@ impl Place {
         self.dir.join("data")
     }
 
+    /// Of tenant `default`, as the first start left it.
+    pub fn admin_token(&self) -> anyhow::Result<String> {
+        let token = fs::read_to_string(self.data().join("admin-token"))?;
+        Ok(token.trim().to_owned())
+    }
+
     fn log(&self) -> PathBuf {
         self.dir.join("log")
     }

@@ -11,7 +11,18 @@ pub struct Settings {
     pub batches: Vec<usize>,
     pub connections: Vec<usize>,
     pub forward: bool,
+    /// What is measured.
+    parts: Vec<String>,
+    /// Seconds of each stream to the fleet.
+    pub replication: u32,
+    /// Decisions that wait for one server.
+    pub backlog: u32,
+    /// Decisions among which one address is searched.
+    pub search: u32,
 }
+
+/// All parts, in their order.
+const PARTS: &str = "ingest,replication,backlog,search";
 
 impl Settings {
     pub fn read() -> anyhow::Result<Self> {
@@ -22,7 +33,26 @@ impl Settings {
             batches: list("BENCH_BATCHES", &[1, 10, 50, 100])?,
             connections: list("BENCH_CONNECTIONS", &[1, 8, 32])?,
             forward: number("BENCH_FORWARD", 1)? != 0,
+            parts: std::env::var("BENCH_PARTS")
+                .unwrap_or_else(|_| PARTS.to_owned())
+                .split(',')
+                .map(|part| part.trim().to_owned())
+                .collect(),
+            replication: u32::try_from(number("BENCH_REPLICATION_SECONDS", 10)?)?,
+            backlog: u32::try_from(number("BENCH_BACKLOG", 100_000)?)?,
+            search: u32::try_from(number("BENCH_SEARCH", 1_000_000)?)?,
         };
+        ensure!(
+            settings
+                .parts
+                .iter()
+                .all(|part| PARTS.split(',').any(|known| known == part)),
+            "BENCH_PARTS: some of {PARTS}"
+        );
+        ensure!(
+            (1..=3600).contains(&settings.replication) && (1000..=4_000_000).contains(&settings.backlog),
+            "BENCH_REPLICATION_SECONDS: 1 to 3600; BENCH_BACKLOG: 1000 to 4000000"
+        );
         ensure!(
             settings.rounds > 0 && !settings.measured.is_zero(),
             "nothing to measure"
@@ -37,6 +67,11 @@ impl Settings {
             "BENCH_CONNECTIONS: 1 to 64 each"
         );
         Ok(settings)
+    }
+
+    /// Whether this part is measured.
+    pub fn has(&self, part: &str) -> bool {
+        self.parts.iter().any(|p| p == part)
     }
 
     /// How long a cell runs.

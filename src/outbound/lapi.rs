@@ -82,6 +82,8 @@ pub struct Lapis {
     sessions: Cache<(i32, i64, i64), Session>,
     /// Logins that were refused a moment ago.
     refused: Cache<(i32, i64, i64), ()>,
+    /// Sessions that a server did not know any more, until somebody asks.
+    lost: Cache<(i32, i64, i64), ()>,
     writers: Cache<(i32, i64), Arc<Mutex<()>>>,
 }
 
@@ -98,6 +100,10 @@ impl Lapis {
             refused: Cache::builder()
                 .max_capacity(100_000)
                 .time_to_live(REFUSED)
+                .build(),
+            lost: Cache::builder()
+                .max_capacity(100_000)
+                .time_to_live(SESSION)
                 .build(),
             writers: Cache::builder()
                 .max_capacity(100_000)

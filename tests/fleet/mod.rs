@@ -13,6 +13,8 @@ mod feed_token;
 mod guard;
 mod hand;
 mod mock;
+mod queue;
+mod queue_faults;
 mod replication;
 mod rows;
 mod servers;

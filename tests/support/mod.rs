@@ -7,6 +7,8 @@ pub mod engine;
 pub mod fixtures;
 pub mod garrison;
 pub mod http;
+pub mod lapi;
+pub mod lapi_store;
 pub mod machine;
 pub mod postgres;
 pub mod wait;

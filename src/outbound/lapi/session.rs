@@ -76,11 +76,18 @@ impl Lapis {
         })
     }
 
+    /// Whether a session was refused since this was last asked, whoever's request it was: the server was started, or is
+    /// not what it was.
+    pub async fn was_lost(&self, target: &Target) -> bool {
+        self.lost.remove(&target.key).await.is_some()
+    }
+
     /// Drops a session that was refused, unless somebody has replaced it already.
     async fn forget(&self, target: &Target, refused: &Session) {
         let kept = self.sessions.get(&target.key).await;
         if kept.is_some_and(|kept| Arc::ptr_eq(&kept.0, &refused.0)) {
             self.sessions.invalidate(&target.key).await;
+            self.lost.insert(target.key, ()).await;
         }
     }
 
@@ -104,11 +111,6 @@ impl Lapis {
 }
 
 impl Session {
-    /// Whether it is the very same.
-    pub(super) fn is(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.0, &other.0)
-    }
-
     /// For one request beside the cache.
     pub(super) fn header(&self) -> HeaderValue {
         (*self.0).clone()

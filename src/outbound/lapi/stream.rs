@@ -231,25 +231,19 @@ impl Lapis {
         Ok((read.await.map_err(|_| LapiError::Garbage)??, took))
     }
 
-    /// A sign of life of our machine there; whether it had to log in anew, which says that the server was started, or
-    /// is not what it was.
+    /// A sign of life of our machine there.
     ///
     /// # Errors
     /// As the server answers.
-    pub async fn heartbeat(&self, target: &Target) -> Result<bool, LapiError> {
-        let before = self.sessions.get(&target.key).await;
+    pub async fn heartbeat(&self, target: &Target) -> Result<(), LapiError> {
         let reply = self
             .as_machine(target, Method::GET, "v1/heartbeat", Vec::new())
             .await?;
-        if !reply.status.is_success() {
-            return Err(LapiError::Status(reply.status.as_u16()));
+        if reply.status.is_success() {
+            Ok(())
+        } else {
+            Err(LapiError::Status(reply.status.as_u16()))
         }
-        let after = self.sessions.get(&target.key).await;
-        Ok(match (before, after) {
-            (Some(before), Some(after)) => !before.is(&after),
-            (None, _) => false,
-            (Some(_), None) => true,
-        })
     }
 }
 

@@ -14,6 +14,8 @@ use crate::fleet::replication::queries;
 use crate::jobs::{Lease, hold};
 use crate::outbound::lapi::{LapiError, Target};
 
+/// How long a lease that was ours still is, with an exchange with the server to come: it lasts 20 seconds, an exchange 10.
+const SURE: Duration = Duration::from_secs(8);
 /// Ends and lifts that are noted together.
 const NOTED: usize = 50;
 /// After which no further request is begun in a turn, however many are left: a server that is slow, or that says it has
@@ -35,6 +37,8 @@ pub struct Writer<'a> {
     pub untidy: bool,
     begun: Instant,
     open: bool,
+    /// When the lease was last known to be ours.
+    held: Instant,
     took: bool,
     portion: usize,
     gone: Vec<Uuid>,
@@ -62,6 +66,7 @@ impl<'a> Writer<'a> {
             untidy: false,
             begun: Instant::now(),
             open: false,
+            held: Instant::now(),
             took: false,
             portion,
             gone: Vec::new(),
@@ -69,19 +74,24 @@ impl<'a> Writer<'a> {
         }
     }
 
-    /// Before the first word: whoever finds the conversation open compares everything.
+    /// Before the first word: whoever finds the conversation open compares everything. And before every later one when
+    /// the lease was not looked at for a while: a process that slept must not say what it meant to say before.
     pub async fn open(&mut self) -> Result<(), Stop> {
-        if self.open {
+        if self.open && self.held.elapsed() < SURE {
             return Ok(());
         }
+        let asked = Instant::now();
         let mut connection = self.app.db.connection().await?;
         let tx = self.app.db.tenant(&mut connection, self.lease.tenant).await?;
         if !hold(&tx, &self.lease, TERM).await? {
             return Err(Stop::Lost);
         }
-        queries::update_written(&tx, self.server, true, false, None).await?;
+        if !self.open {
+            queries::update_written(&tx, self.server, true, false, None).await?;
+        }
         tx.commit().await?;
         self.open = true;
+        self.held = asked;
         Ok(())
     }
 

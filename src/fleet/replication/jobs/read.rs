@@ -66,15 +66,17 @@ impl Read {
         let target = server
             .target(&app.ring, tenant.id())
             .map_err(|e| DbError::Internal(format!("LAPI server {}: {e}", server.id)))?;
-        let (mut fresh, mut lives, mut refused) = (false, false, None);
+        let (mut lives, mut refused) = (false, None);
         if target.machine.is_some() && sync.session.is_none_or(|age| age > ALIVE) {
             match app.lapis.heartbeat(&target).await {
-                Ok(new) => (fresh, lives) = (new, true),
+                Ok(()) => lives = true,
                 // The key may be good all the same.
                 Err(e @ (LapiError::LoginRefused | LapiError::Status(_))) => refused = Some(e),
                 Err(e) => return Err(e.into()),
             }
         }
+        // Told to whoever asks first: here or after writing.
+        let fresh = app.lapis.was_lost(&target).await;
         self.open(lease).await?;
         let mut whole = is_whole(&sync, lease.failures, fresh);
         let mut told = app.lapis.stream(&target, whole).await?;
@@ -148,10 +150,11 @@ impl Read {
             // What an allowlist covers is to be lifted where it was decided, whether that server replicates or not.
             hurry_own(&tx, lease, &changed).await?;
         }
-        queries::update_read(&tx, lease.subject, whole, lives, trouble).await?;
+        // The lane before the server's state, as who writes does: the other way round they would wait for each other.
         if trouble {
             hurry(&tx, 2, lease.subject).await?;
         }
+        queries::update_read(&tx, lease.subject, whole, lives, trouble).await?;
         tx.commit().await?;
         if !changed.is_empty() {
             self.app.outbox.notify_one();

@@ -212,6 +212,10 @@ impl Writer<'_> {
 
     /// The conversation is over, unless something is to be tidied up; whether it is.
     async fn close(&mut self) -> Result<bool, Stop> {
+        if self.app.lapis.was_lost(&self.target).await {
+            // Who does not know us may know nothing of what we put there.
+            self.untidy = true;
+        }
         let mut connection = self.app.db.connection().await?;
         let tx = self.app.db.tenant(&mut connection, self.lease.tenant).await?;
         if !hold(&tx, &self.lease, TERM).await? {
