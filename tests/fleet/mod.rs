@@ -16,3 +16,4 @@ mod mock;
 mod replication;
 mod rows;
 mod servers;
+mod truth;

@@ -57,10 +57,11 @@ impl Absorb {
             let alerts: Vec<Uuid> = entries.into_iter().flat_map(|(_, keys)| keys).collect();
             let mut connection = db.connection().await?;
             let tx = db.tenant(&mut connection, lease.tenant).await?;
+            take_up(&tx, &alerts, &self.app.settings.own_addresses).await?;
+            // Last: whoever wakes the lanes of all tenants waits for this row.
             if !finish(&tx, &lease, &last).await? {
                 return Err(Stop::Lost);
             }
-            take_up(&tx, &alerts, &self.app.settings.own_addresses).await?;
             tx.commit().await?;
             self.app.outbox.notify_one();
             lease.cursor = last;
@@ -81,9 +82,6 @@ impl Absorb {
         loop {
             let mut connection = db.connection().await?;
             let tx = db.tenant(&mut connection, lease.tenant).await?;
-            if !hold(&tx, lease, TERM).await? {
-                return Err(Stop::Lost);
-            }
             if after.is_nil() && queries::is_complete(&tx).await? {
                 return Ok(tx.commit().await?);
             }
@@ -94,6 +92,9 @@ impl Absorb {
                     take_up(&tx, &alerts, &self.app.settings.own_addresses).await?;
                 }
                 None => queries::update_complete(&tx).await?,
+            }
+            if !hold(&tx, lease, TERM).await? {
+                return Err(Stop::Lost);
             }
             tx.commit().await?;
             if alerts.is_empty() {
@@ -141,9 +142,13 @@ impl Known {
 
     /// The server that a signal comes from: by the engine that was authenticated, else by its agent's name.
     fn server(&self, machine: i64, agent: Option<&str>) -> Option<&Origin> {
-        let by_agent = || agent.and_then(|agent| self.by_agent.get(agent));
-        let n = self.by_engine.get(&machine).or_else(by_agent)?;
-        self.servers.get(*n)
+        let by_engine = self.by_engine.get(&machine).and_then(|n| self.servers.get(*n));
+        // A name proves nothing once the engine is known: that of another one must not swallow its decisions.
+        let by_agent = || {
+            let n = self.by_agent.get(agent?)?;
+            self.servers.get(*n).filter(|server| server.engine.is_none())
+        };
+        by_engine.or_else(by_agent)
     }
 
     /// Whether it was Garrison itself that made the server raise it: under our own login there.

@@ -33,6 +33,7 @@ fn who_says_what() {
         server(20, Some(2), &[], "g2", false),
         server(30, None, &["web-3"], "g3", false),
         server(40, None, &["web-4"], "g4", true),
+        server(50, Some(5), &["web-5"], "g5", true),
     ]);
     for (machine, agent, origin, value, expected) in [
         // An engine that is no server here speaks for itself.
@@ -44,6 +45,9 @@ fn who_says_what() {
         (9, "web-4", "crowdsec", "192.0.2.7", None),
         // The engine that was authenticated counts more than an agent's name.
         (2, "web-4", "crowdsec", "192.0.2.7", Some(Source::Server(20))),
+        // A name that belongs to an engine which is known is nothing in another one's mouth.
+        (5, "web-5", "crowdsec", "192.0.2.7", None),
+        (9, "web-5", "crowdsec", "192.0.2.7", Some(Source::Signal(9))),
         // Echoes: by our own login at that very engine, whatever origin they carry.
         (2, "g2", "crowdsec", "192.0.2.7", None),
         (9, "g3", "crowdsec", "192.0.2.7", None),
