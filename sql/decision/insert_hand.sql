@@ -1,7 +1,9 @@
--- A ban by hand; a second one of the same thing is one more place, or a later end.
+-- A ban by hand: one row for everywhere ($12 null), or one for each server that was named; a second one of the same thing
+-- at the same place replaces the first, and says nothing of other places.
 INSERT INTO decision AS d (tenant_id, key, source, source_id, origin, scope, value, type, scenario, lo, hi, until, servers, reason, actor)
-VALUES ($1, $2, 3, 0, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
+SELECT $1, $2, 3, coalesce(p.server, 0), $3, $4, $5, $6, $7, $8, $9, $10, CASE WHEN p.server IS NOT NULL THEN ARRAY[p.server] END, $11, $13
+FROM unnest(CASE WHEN $12::bigint[] IS NULL THEN ARRAY[NULL::bigint] ELSE $12::bigint[] END) AS p(server)
+GROUP BY p.server
 ON CONFLICT (tenant_id, key, source, source_id, origin) DO UPDATE
 SET until = excluded.until, scenario = excluded.scenario, reason = excluded.reason, actor = excluded.actor, since = now(),
-    servers = CASE WHEN d.servers IS NULL OR excluded.servers IS NULL THEN NULL
-                   ELSE ARRAY(SELECT unnest(d.servers) UNION SELECT unnest(excluded.servers)) END
+    servers = excluded.servers

@@ -1,5 +1,5 @@
 -- Servers on which something with these keys still stands, by Garrison or by itself.
-SELECT l.name, n.last_error AS error
+SELECT l.name, l.machine_id IS NOT NULL AS writable, n.last_error AS error
 FROM lapi_server l
 LEFT JOIN lane n ON n.tenant_id = l.tenant_id AND n.topic = 2 AND n.subject_id = l.id
 WHERE l.tenant_id = $1

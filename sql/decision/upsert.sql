@@ -24,7 +24,9 @@ ORDER BY key
 ON CONFLICT (tenant_id, key, source, source_id, origin) DO UPDATE
 SET until = CASE WHEN d.source = 2 THEN excluded.until ELSE greatest(d.until, excluded.until) END,
     uuid = coalesce(excluded.uuid, d.uuid), scenario = excluded.scenario, lifted_at = excluded.lifted_at, lift_done = false
-WHERE (abs(extract(epoch FROM excluded.until - d.until)) > 3 AND (d.source = 2 OR excluded.until > d.until)
-    OR excluded.lifted_at IS NOT NULL AND d.lifted_at IS NULL)
-  AND (d.lifted_at IS NULL OR excluded.until > d.until + interval '5 s')
+WHERE (abs(extract(epoch FROM excluded.until - d.until)) > 2 AND (d.source = 2 OR excluded.until > d.until)
+    OR excluded.lifted_at IS NOT NULL AND d.lifted_at IS NULL
+    OR d.lifted_at IS NOT NULL AND excluded.lifted_at IS NULL AND excluded.uuid <> d.uuid)
+  AND (d.lifted_at IS NULL OR excluded.until > d.until + interval '5 s' OR excluded.uuid <> d.uuid
+    OR d.lift_done AND excluded.until < d.until - interval '5 s')
 RETURNING key

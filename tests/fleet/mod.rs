@@ -18,3 +18,4 @@ mod queue_faults;
 mod replication;
 mod rows;
 mod servers;
+mod truth;

@@ -235,8 +235,12 @@ pub async fn update(
         )
         .await?;
     if row.is_some() {
-        tx.execute(sql!("lapi/update_changed"), &[&tenant.id(), &before.id])
-            .await?;
+        let is_another = before.url != draft.url;
+        tx.execute(
+            sql!("lapi/update_changed"),
+            &[&tenant.id(), &before.id, &is_another],
+        )
+        .await?;
     }
     tx.commit().await?;
     Ok(row.as_ref().map(server))

@@ -9,6 +9,8 @@ use crate::kernel::time::rfc3339_millis;
 
 /// Two ends that are this close are the same: a server tells what is left, to the second and some time ago.
 pub const SAME: SignedDuration = SignedDuration::from_secs(4);
+/// Two ends that we know to the second: with what the set itself lets pass, an end is never wrong by five.
+const KNOWN: SignedDuration = SignedDuration::from_secs(2);
 /// What ends sooner is not worth a way.
 const WORTH: SignedDuration = SignedDuration::from_secs(2);
 /// Most decisions of one request.
@@ -69,7 +71,7 @@ pub fn step(view: &View, now: Timestamp) -> Step {
         (Some(wanted), Some((until, true))) if reaches(until, wanted) => Step::Leave,
         (Some(wanted), Some((_, true))) => Step::Place(wanted),
         (Some(wanted), Some((until, false))) => {
-            if same(wanted, until) {
+            if wanted.duration_since(until).abs() <= KNOWN {
                 Step::Leave
             } else {
                 Step::Replace(wanted)

@@ -148,11 +148,10 @@ impl<'de> Deserialize<'de> for Few {
     }
 }
 
+/// Every LAPI tells both, if only as null: what tells neither is none, and says nothing of what was lifted.
 #[derive(Deserialize)]
 struct Body {
-    #[serde(default)]
     new: Own,
-    #[serde(default)]
     deleted: Own,
 }
 
@@ -276,7 +275,11 @@ mod tests {
         assert_eq!(held.len(), 1, "what has no readable end is left out");
         assert_eq!(held[0].until, "2026-11-21T15:59:58.2Z".parse().unwrap());
         assert!(body.deleted.told.is_empty());
-        assert!(serde_json::from_str::<Body>("{}").unwrap().new.told.is_empty());
+        for nothing in ["{}", r#"{"new":[]}"#, r#"{"message":"OK"}"#] {
+            assert!(serde_json::from_str::<Body>(nothing).is_err(), "{nothing}");
+        }
+        let both = r#"{"new":null,"deleted":[]}"#;
+        assert!(serde_json::from_str::<Body>(both).unwrap().new.told.is_empty());
         assert!(serde_json::from_str::<Body>(r#"{"new":3}"#).is_err());
         assert!(serde_json::from_str::<Own>("null").unwrap().told.is_empty());
     }

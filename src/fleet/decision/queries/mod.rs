@@ -106,8 +106,8 @@ pub async fn insert_hand(tx: &TenantTx<'_>, hand: &Hand<'_>) -> Result<(), DbErr
             &lo,
             &hi,
             &hand.until,
-            &hand.servers,
             &hand.reason,
+            &hand.servers,
             &hand.actor,
         ],
     )
@@ -165,22 +165,30 @@ pub async fn list_delivered(
     Ok(rows.iter().map(delivered).collect())
 }
 
-/// The servers on which something of these keys still stands, and what went wrong last with each.
-pub async fn list_lifting(
-    db: &Db,
-    tenant: Tenant,
-    keys: &[Uuid],
-) -> Result<Vec<(String, Option<String>)>, DbError> {
+/// A server on which something still stands.
+#[derive(Debug)]
+#[allow(missing_docs)]
+pub struct Standing {
+    pub name: String,
+    pub writable: bool,
+    /// What went wrong last with that server.
+    pub error: Option<String>,
+}
+
+/// The servers on which something of these keys still stands.
+pub async fn list_lifting(db: &Db, tenant: Tenant, keys: &[Uuid]) -> Result<Vec<Standing>, DbError> {
     let mut connection = db.connection().await?;
     let tx = db.tenant(&mut connection, tenant).await?;
     let rows = tx
         .query(sql!("decision/list_lifting"), &[&tenant.id(), &keys])
         .await?;
     tx.commit().await?;
-    Ok(rows
-        .iter()
-        .map(|row| (row.get("name"), row.get("error")))
-        .collect())
+    let standing = |row: &tokio_postgres::Row| Standing {
+        name: row.get("name"),
+        writable: row.get("writable"),
+        error: row.get("error"),
+    };
+    Ok(rows.iter().map(standing).collect())
 }
 
 /// An answer that is kept for a key.

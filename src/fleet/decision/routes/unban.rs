@@ -192,12 +192,18 @@ async fn everywhere(app: App, operator: Operator, wish: Wish) -> Result<(StatusC
     let keys = lift_all(&app, operator, &wish).await?;
     app.outbox.notify_one();
     let look = || async { Ok(queries::list_lifting(&app.db, operator.tenant, &keys).await?) };
-    let left = wait_until(look, |left: &Vec<(String, Option<String>)>| left.is_empty()).await?;
-    let queued = !left.is_empty();
-    let results = left.into_iter().map(|(server, error)| OutcomeView {
-        server,
-        status: "queued",
-        error,
+    let is_settled = |left: &Vec<queries::Standing>| !left.iter().any(|standing| standing.writable);
+    let left = wait_until(look, is_settled).await?;
+    let queued = !is_settled(&left);
+    // Where nothing can be written nothing is promised either.
+    let results = left.into_iter().map(|standing| OutcomeView {
+        server: standing.name,
+        status: if standing.writable {
+            "queued"
+        } else {
+            "notWritable"
+        },
+        error: standing.error.filter(|_| standing.writable),
     });
     let done = DoneView {
         success: true,

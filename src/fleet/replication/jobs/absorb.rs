@@ -64,13 +64,14 @@ impl Absorb {
             let alerts: Vec<Uuid> = entries.into_iter().flat_map(|(_, keys)| keys).collect();
             let mut connection = db.connection().await?;
             let tx = db.tenant(&mut connection, lease.tenant).await?;
-            if !finish(&tx, &lease, &last).await? {
-                return Err(Stop::Lost);
-            }
             if !take_up(&tx, &alerts, &self.app.settings.own_addresses, portion == 1).await? {
                 // Nothing is committed.
                 portion = 1;
                 continue;
+            }
+            // Last: whoever wakes the lanes of all tenants waits for this row.
+            if !finish(&tx, &lease, &last).await? {
+                return Err(Stop::Lost);
             }
             tx.commit().await?;
             self.app.outbox.notify_one();
@@ -93,9 +94,6 @@ impl Absorb {
         loop {
             let mut connection = db.connection().await?;
             let tx = db.tenant(&mut connection, lease.tenant).await?;
-            if !hold(&tx, lease, TERM).await? {
-                return Err(Stop::Lost);
-            }
             if after.is_nil() && queries::is_complete(&tx).await? {
                 return Ok(tx.commit().await?);
             }
@@ -110,6 +108,9 @@ impl Absorb {
                     most = ALERTS;
                 }
                 None => queries::update_complete(&tx).await?,
+            }
+            if !hold(&tx, lease, TERM).await? {
+                return Err(Stop::Lost);
             }
             tx.commit().await?;
             if alerts.is_empty() {

@@ -8,7 +8,7 @@ use uuid::Uuid;
 use super::{Stop, TERM};
 use crate::app::App;
 use crate::db::TenantTx;
-use crate::fleet::decision::OUR_ORIGIN;
+use crate::fleet::decision::{Fact, OUR_ORIGIN};
 use crate::fleet::replication::model::{Placing, View, alert, is_about_content, is_believed, portion};
 use crate::fleet::replication::queries;
 use crate::jobs::{Lease, hold};
@@ -99,10 +99,10 @@ impl<'a> Writer<'a> {
     pub async fn compared(&mut self) -> Result<(), Stop> {
         let mut connection = self.app.db.connection().await?;
         let tx = self.app.db.tenant(&mut connection, self.lease.tenant).await?;
+        self.settle(&tx).await?;
         if !hold(&tx, &self.lease, TERM).await? {
             return Err(Stop::Lost);
         }
-        self.settle(&tx).await?;
         queries::update_written(&tx, self.server, true, true, self.skew_told).await?;
         tx.commit().await?;
         self.settled();
@@ -161,10 +161,10 @@ impl<'a> Writer<'a> {
         if self.gone.len() + self.lifted.len() >= least {
             let mut connection = self.app.db.connection().await?;
             let tx = self.app.db.tenant(&mut connection, self.lease.tenant).await?;
+            self.settle(&tx).await?;
             if !hold(&tx, &self.lease, TERM).await? {
                 return Err(Stop::Lost);
             }
-            self.settle(&tx).await?;
             tx.commit().await?;
             self.settled();
         }
@@ -179,10 +179,24 @@ impl<'a> Writer<'a> {
         for origin in &view.lifts {
             self.pause().await?;
             let what = (view.scope.as_str(), view.value.as_str(), view.kind.as_str());
-            self.app.lapis.end(&self.target, what, origin).await?;
+            if self.app.lapis.end(&self.target, what, origin).await? == 0 {
+                self.lift_as_spelled(view, origin).await?;
+            }
         }
         self.lifted.push(view.key);
         self.note_some().await
+    }
+
+    /// The server may have it in another spelling (`ip`, `192.0.2.9/24`): by number, then.
+    async fn lift_as_spelled(&mut self, view: &View, origin: &str) -> Result<(), Stop> {
+        for held in self.app.lapis.of_origin(&self.target, origin).await? {
+            let told = held.told;
+            let fact = Fact::read(&told.scope, &told.value, &told.kind);
+            if fact.is_some_and(|fact| fact.key() == view.key) {
+                self.end(told.id).await?;
+            }
+        }
+        Ok(())
     }
 
     /// Ends our copy there.
@@ -265,11 +279,11 @@ impl<'a> Writer<'a> {
         metrics::counter!("garrison_copies_placed_total").increment(copies.len() as u64);
         let mut connection = self.app.db.connection().await?;
         let tx = self.app.db.tenant(&mut connection, self.lease.tenant).await?;
+        queries::upsert_copies(&tx, self.server, copies, false, None).await?;
+        self.settle(&tx).await?;
         if !hold(&tx, &self.lease, TERM).await? {
             return Err(Stop::Lost);
         }
-        queries::upsert_copies(&tx, self.server, copies, false, None).await?;
-        self.settle(&tx).await?;
         tx.commit().await?;
         self.settled();
         Ok(())

@@ -134,9 +134,6 @@ impl Read {
             .collect();
         let mut connection = self.app.db.connection().await?;
         let tx = self.app.db.tenant(&mut connection, lease.tenant).await?;
-        if !hold(&tx, lease, TERM).await? {
-            return Err(Stop::Lost);
-        }
         let mut changed = if whole {
             let said: Vec<(Uuid, String)> = claims.iter().map(|c| (c.fact.key(), c.origin.clone())).collect();
             delete_unsaid(&tx, source, &said).await?
@@ -150,9 +147,13 @@ impl Read {
             // What an allowlist covers is to be lifted where it was decided, whether that server replicates or not.
             hurry_own(&tx, lease, &changed).await?;
         }
-        // The lane before the server's state, as who writes does: the other way round they would wait for each other.
+        // Decisions, then lanes, then the flags, as the writer does: locks in one order do not wait for each other in a
+        // circle. And a writer that is about to close its turn must see that its lane was made due.
         if trouble {
             hurry(&tx, 2, lease.subject).await?;
+        }
+        if !hold(&tx, lease, TERM).await? {
+            return Err(Stop::Lost);
         }
         queries::update_read(&tx, lease.subject, whole, lives, trouble).await?;
         tx.commit().await?;

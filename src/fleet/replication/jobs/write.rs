@@ -171,18 +171,19 @@ async fn mend(
         let repair = repair(wanted, &there);
         ending.extend(repair.end);
         match (repair.keep, repair.place) {
-            (Some(until), _) => seen.push(Placing::of(view, until)),
+            // What was meant, not what was measured there: measures differ, and each would make a difference.
+            (Some(until), _) => seen.push(Placing::of(view, wanted.unwrap_or(until))),
             (None, Some(until)) => placing.push(Placing::of(view, until)),
             (None, None) => gone.extend(drop_copy(&view)),
         }
     }
-    writer.note(&seen, &gone).await?;
     // The new one before the old one goes, so that no bouncer sees a gap.
     writer.place(placing).await?;
     for id in ending {
         writer.end(id).await?;
     }
-    Ok(())
+    // Not before it is true: who lifts something waits until nothing of it is noted any more.
+    writer.note(&seen, &gone).await
 }
 
 fn drop_copy(view: &View) -> Option<Uuid> {
@@ -218,10 +219,10 @@ impl Writer<'_> {
         }
         let mut connection = self.app.db.connection().await?;
         let tx = self.app.db.tenant(&mut connection, self.lease.tenant).await?;
+        self.settle(&tx).await?;
         if !hold(&tx, &self.lease, TERM).await? {
             return Err(Stop::Lost);
         }
-        self.settle(&tx).await?;
         queries::update_written(&tx, self.server, self.untidy, false, self.skew_told).await?;
         tx.commit().await?;
         self.settled();

@@ -32,10 +32,11 @@ fn what_to_do_by_what_is_known() {
         (Some(3600), Some(7200), None, Step::Leave),
         (Some(3600), Some(600), None, place(3600)),
         (Some(3600), Some(7200), Some((3600, false)), Step::Withdraw),
-        // The same end, give or take what a server rounds.
+        // The same end, give or take what the set lets pass.
         (Some(3600), None, Some((3600, false)), Step::Leave),
-        (Some(3600), None, Some((3597, false)), Step::Leave),
-        (Some(3600), None, Some((3604, false)), Step::Leave),
+        (Some(3600), None, Some((3598, false)), Step::Leave),
+        (Some(3600), None, Some((3602, false)), Step::Leave),
+        (Some(3603), None, Some((3600, false)), Step::Replace(at(3603))),
         (Some(3600), None, Some((3000, false)), Step::Replace(at(3600))),
         (Some(600), None, Some((3600, false)), Step::Replace(at(600))),
         (None, None, Some((3600, false)), Step::Withdraw),

@@ -49,6 +49,7 @@ fn who_says_what() {
         // What is behind another engine is not what this one says it is.
         (9, "web-5", "crowdsec", "192.0.2.7", Some(Source::Signal(9))),
         (9, "web-6", "crowdsec", "192.0.2.7", Some(Source::Signal(9))),
+        (5, "web-5", "crowdsec", "192.0.2.7", Some(Source::Server(50))),
         // Echoes: by our own login at that very engine, whatever origin they carry.
         (2, "g2", "crowdsec", "192.0.2.7", None),
         (9, "g3", "crowdsec", "192.0.2.7", None),
