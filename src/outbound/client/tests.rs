@@ -135,8 +135,8 @@ async fn a_name_is_checked_by_what_it_resolves_to() {
         (&["127.0.0.0/8", "::1"], true, false),
     ] {
         let policy = Arc::new(policy(allow));
-        let resolver = Checked { policy, own_port };
-        let resolved = resolver.resolve("localhost".parse().unwrap()).await;
+        let checked = Checked { policy, own_port };
+        let resolved = checked.resolve("localhost".parse().unwrap()).await;
         assert_eq!(resolved.is_ok(), expected, "{allow:?} {own_port}");
     }
     let nobody = tokio::time::timeout(Duration::from_millis(50), listener.accept()).await;
@@ -156,7 +156,7 @@ async fn server(sends: usize) -> u16 {
                 let head = "HTTP/1.1 200 OK\r\ncontent-length: 2097152\r\n\r\n";
                 let _ = socket.write_all(head.as_bytes()).await;
                 let _ = socket.write_all(&vec![b' '; sends]).await;
-                tokio::time::sleep(Duration::from_secs(60)).await;
+                tokio::time::sleep(Duration::from_mins(1)).await;
             });
         }
     });
