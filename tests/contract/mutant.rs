@@ -120,7 +120,7 @@ pub const READS: [(&str, &str); 63] = [
 ];
 
 /// Changes of tenant 2's rows.
-pub const CHANGES: [(&str, &str); 56] = [
+pub const CHANGES: [(&str, &str); 57] = [
     ("allowlist/delete", ", 'theirs'"),
     ("allowlist/delete_entry", ", 'theirs', '203.0.113.0/24'"),
     ("allowlist/delete_expired", ""),
@@ -190,6 +190,7 @@ pub const CHANGES: [(&str, &str); 56] = [
         ", 201, '{ 00000000-0000-0000-0000-0000000000b2 }'",
     ),
     ("replication/delete_expired", ""),
+    ("replication/delete_log", ", 201, '9223372036854775807'"),
     (
         "replication/update_lifted",
         ", 201, '{ 00000000-0000-0000-0000-0000000000b4 }'",

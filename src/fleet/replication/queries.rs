@@ -199,6 +199,18 @@ pub async fn update_written(
     Ok(())
 }
 
+/// Forgets what of the log a comparison makes superfluous. The conversation has to be noted as open before.
+pub async fn delete_log(db: &Db, lease: &Lease) -> Result<(), DbError> {
+    let mut connection = db.connection().await?;
+    let tx = db.tenant(&mut connection, lease.tenant).await?;
+    tx.execute(
+        sql!("replication/delete_log"),
+        &[&lease.tenant.id(), &lease.subject, &lease.horizon],
+    )
+    .await?;
+    tx.commit().await
+}
+
 /// Notes that the stream is being asked.
 pub async fn update_read_open(tx: &TenantTx<'_>, server: i64) -> Result<(), DbError> {
     tx.execute(

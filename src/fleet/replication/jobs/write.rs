@@ -122,6 +122,7 @@ async fn follow(writer: &mut Writer<'_>, keys: &[Uuid]) -> Result<(), Stop> {
 /// not touched.
 async fn compare(writer: &mut Writer<'_>) -> Result<(), Stop> {
     writer.open().await?;
+    queries::delete_log(&writer.app.db, &writer.lease).await?;
     writer.untidy = false;
     let mut found: HashMap<Uuid, Vec<Found>> = HashMap::new();
     let mut strays = Vec::new();
