@@ -183,7 +183,7 @@ pub const CHANGES: [(&str, &str); 57] = [
     ),
     ("lane/update_due", ", 2, 201"),
     ("lapi/delete_lanes", ", 201"),
-    ("lapi/update_changed", ", 201"),
+    ("lapi/update_changed", ", 201, false"),
     ("relay/delete_lifted", ", 201, '{canary_b}'"),
     (
         "replication/delete_copies",
@@ -245,7 +245,7 @@ pub const INSERTS: [(&str, &str); 22] = [
     ("decision/insert_lane", ""),
     (
         "decision/insert_hand",
-        ", '00000000-0000-0000-0000-000000000001', 'crowdsieve', 'Ip', '192.0.2.1', 'ban', 's', '192.0.2.1', '192.0.2.1', '2999-01-01', NULL, 'x', 'x'",
+        ", '00000000-0000-0000-0000-000000000001', 'crowdsieve', 'Ip', '192.0.2.1', 'ban', 's', '192.0.2.1', '192.0.2.1', '2999-01-01', 'x', NULL, 'x'",
     ),
     (
         "decision/upsert",

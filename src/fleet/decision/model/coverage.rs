@@ -60,10 +60,7 @@ pub fn asks_for(said: &Said, place: &Place) -> bool {
         && match said.source {
             Source::Server(id) => place.replicates && id != place.id,
             Source::Signal(machine) => place.replicates && place.engine != Some(machine),
-            // What was banned on one server is the fleet's where servers replicate.
-            Source::Hand => {
-                place.replicates || said.servers.as_ref().is_none_or(|ids| ids.contains(&place.id))
-            }
+            Source::Hand => said.servers.as_ref().is_none_or(|ids| ids.contains(&place.id)),
         }
 }
 
@@ -199,11 +196,11 @@ mod tests {
                 alone.clone(),
                 false,
             ),
-            ("by hand, elsewhere", named(&[2]), alone.clone(), false),
             ("by hand there", row(Source::Hand), alone, true),
             ("by hand", row(Source::Hand), place(1), true),
             ("by hand, named", named(&[3, 1]), place(1), true),
-            ("by hand, elsewhere, replicated", named(&[2]), place(1), true),
+            ("by hand, elsewhere", named(&[2]), place(1), false),
+            ("by hand, nowhere", named(&[]), place(1), false),
             ("where nothing can be written", row(Source::Hand), reader, false),
             ("lifted", lifted, place(1), false),
         ] {
