@@ -94,7 +94,7 @@ pub const READS: [(&str, &str); 63] = [
     ("lapi/list_state", ", NULL"),
     (
         "replication/count_early",
-        ", 201, '{ 00000000-0000-0000-0000-0000000000b1 }', '{crowdsec}'",
+        ", 201, '{ 00000000-0000-0000-0000-0000000000b1 }'",
     ),
     (
         "replication/count_lifts",
@@ -171,7 +171,7 @@ pub const CHANGES: [(&str, &str); 57] = [
         ", 2, 201, '{ 00000000-0000-0000-0000-0000000000b1 }', '{crowdsec}'",
     ),
     ("decision/delete_source", ", 2, 201"),
-    ("decision/delete_unsaid", ", 2, 201, '{}', '{}'"),
+    ("decision/delete_unsaid", ", 2, 201, '{}', '{}', '{}'"),
     (
         "decision/update_lifted",
         ", '{ 00000000-0000-0000-0000-0000000000b1, 00000000-0000-0000-0000-0000000000b2 }'",

@@ -86,7 +86,7 @@ impl Engine {
 
     async fn wait(&self) {
         let api = self.api(None);
-        wait::until_true("the engine's Local API answers", wait::secs(20), || async {
+        wait::until_true("the engine's Local API answers", wait::secs(60), || async {
             super::http::try_send(api.request("GET", "/health"))
                 .await
                 .is_ok_and(|a| a.status == 200)

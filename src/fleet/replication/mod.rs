@@ -6,3 +6,4 @@ mod model;
 mod queries;
 
 pub use jobs::{Absorb, Read, Write};
+pub use queries::{read_anew, skew};

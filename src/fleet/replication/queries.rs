@@ -1,5 +1,9 @@
 //! Replication in the database.
 
+mod signalled;
+
+pub use signalled::{Origin, Signalled, list_signalled, list_signalled_after, list_sources};
+
 use jiff::{SignedDuration, Timestamp};
 use tokio_postgres::Row;
 use uuid::Uuid;
@@ -50,6 +54,24 @@ pub async fn get_sync(db: &Db, tenant: Tenant, server: i64) -> Result<Option<Syn
             compared: age("compared_at"),
         }
     }))
+}
+
+/// A server's clock minus ours, as last told.
+///
+/// # Errors
+/// As the statement fails.
+pub async fn skew(db: &Db, tenant: Tenant, server: i64) -> Result<SignedDuration, DbError> {
+    let sync = get_sync(db, tenant, server).await?;
+    Ok(sync.map_or(SignedDuration::ZERO, |sync| sync.skew))
+}
+
+/// Has all that a server decided read anew, at once: something was changed there that its stream may not tell.
+///
+/// # Errors
+/// As the statements fail.
+pub async fn read_anew(tx: &TenantTx<'_>, server: i64) -> Result<(), DbError> {
+    crate::jobs::hurry(tx, 3, server).await?;
+    update_read_open(tx, server).await
 }
 
 /// The log's next rows: where each stands, and its keys.
@@ -260,89 +282,6 @@ pub async fn update_machine(
     Ok(rows.iter().map(|row| row.get("key")).collect())
 }
 
-/// A decision of a signal.
-#[derive(Debug, Clone)]
-#[allow(missing_docs)]
-pub struct Signalled {
-    pub machine: i64,
-    pub agent: Option<String>,
-    pub origin: Option<String>,
-    pub kind: String,
-    pub scope: String,
-    pub value: String,
-    pub scenario: String,
-    pub until: Timestamp,
-    pub uuid: Option<String>,
-}
-
-/// The decisions of these alerts that still hold, `most` of them.
-pub async fn list_signalled(
-    tx: &TenantTx<'_>,
-    alerts: &[Uuid],
-    most: usize,
-) -> Result<Vec<Signalled>, DbError> {
-    let most = i64::try_from(most).unwrap_or(i64::MAX);
-    let rows = tx
-        .query(
-            sql!("replication/list_signalled"),
-            &[&tx.tenant().id(), &alerts, &most],
-        )
-        .await?;
-    let signalled = |row: &Row| Signalled {
-        machine: row.get("machine_id"),
-        agent: row.get("agent"),
-        origin: row.get("origin"),
-        kind: row.get("type"),
-        scope: row.get("scope"),
-        value: row.get("value"),
-        scenario: row.get("scenario"),
-        until: row.get("until"),
-        uuid: row.get("uuid"),
-    };
-    Ok(rows.iter().map(signalled).collect())
-}
-
-/// The next alerts whose decisions still hold.
-pub async fn list_signalled_after(tx: &TenantTx<'_>, after: Uuid, most: i64) -> Result<Vec<Uuid>, DbError> {
-    let rows = tx
-        .query(
-            sql!("replication/list_signalled_after"),
-            &[&tx.tenant().id(), &after, &most],
-        )
-        .await?;
-    Ok(rows.iter().map(|row| row.get("alert_key")).collect())
-}
-
-/// A server as a source.
-#[derive(Debug, Clone)]
-#[allow(missing_docs)]
-pub struct Origin {
-    pub server: i64,
-    /// The engine it is, if known.
-    pub engine: Option<i64>,
-    /// Agents behind it.
-    pub agents: Vec<String>,
-    /// What Garrison is called there.
-    pub login: Option<String>,
-    /// Whether its stream was read within the last minute.
-    pub is_read: bool,
-}
-
-/// The tenant's servers as sources.
-pub async fn list_sources(tx: &TenantTx<'_>) -> Result<Vec<Origin>, DbError> {
-    let rows = tx
-        .query(sql!("replication/list_sources"), &[&tx.tenant().id()])
-        .await?;
-    let origin = |row: &Row| Origin {
-        server: row.get("id"),
-        engine: row.get("engine"),
-        agents: row.get("source_machine_ids"),
-        login: row.get("login"),
-        is_read: row.get("read"),
-    };
-    Ok(rows.iter().map(origin).collect())
-}
-
 /// Forgets a part of what ended; how many decisions.
 pub async fn delete_expired(db: &Db, tenant: Tenant) -> Result<u64, DbError> {
     let mut connection = db.connection().await?;
@@ -370,16 +309,11 @@ pub async fn update_complete(tx: &TenantTx<'_>) -> Result<(), DbError> {
 }
 
 /// How many of what ended on a server should have held for longer.
-pub async fn count_early(tx: &TenantTx<'_>, server: i64, ended: &[(Uuid, String)]) -> Result<i64, DbError> {
+pub async fn count_early(tx: &TenantTx<'_>, server: i64, ended: &[Uuid]) -> Result<i64, DbError> {
     let row = tx
         .query_opt(
             sql!("replication/count_early"),
-            &[
-                &tx.tenant().id(),
-                &server,
-                &ended.iter().map(|e| e.0).collect::<Vec<_>>(),
-                &ended.iter().map(|e| e.1.as_str()).collect::<Vec<_>>(),
-            ],
+            &[&tx.tenant().id(), &server, &ended],
         )
         .await?;
     Ok(row.map_or(0, |row| row.get("n")))

@@ -65,12 +65,16 @@ pub struct Streamed {
     pub new: Vec<Held>,
     /// What holds no more.
     pub deleted: Vec<Held>,
+    /// Scope, value and type of what holds there, or does no more, because CAPI or a list says so.
+    pub of_all: Vec<(String, String, String)>,
 }
 
-/// Decisions that are the server's own: what every server has from CAPI and its lists is not even kept while reading.
+/// Decisions that are the server's own. Of what every server has from CAPI and its lists only what it is about is kept:
+/// of several about the same a stream tells the longest one alone.
 #[derive(Default)]
 struct Own {
     told: Vec<Told>,
+    of_all: Vec<(String, String, String)>,
     /// There were more than are taken.
     more: bool,
 }
@@ -92,7 +96,13 @@ impl<'de> Deserialize<'de> for Own {
                     let of_all = ["capi", "lists"]
                         .iter()
                         .any(|o| told.origin.eq_ignore_ascii_case(o));
-                    if of_all || told.value.is_empty() || told.duration.is_empty() {
+                    if told.value.is_empty() || told.duration.is_empty() {
+                        continue;
+                    }
+                    if of_all {
+                        if own.of_all.len() < MOST {
+                            own.of_all.push((told.scope, told.value, told.kind));
+                        }
                         continue;
                     }
                     if own.told.len() == MOST {
@@ -187,9 +197,12 @@ impl Lapis {
             return Err(LapiError::TooMany);
         }
         let now = Timestamp::now();
+        let mut of_all = body.new.of_all;
+        of_all.extend(body.deleted.of_all);
         Ok(Streamed {
             new: ends(body.new.told, now, took),
             deleted: ends(body.deleted.told, now, took),
+            of_all,
         })
     }
 
@@ -274,6 +287,11 @@ mod tests {
         let held = ends(body.new.told, now, Duration::from_secs(2));
         assert_eq!(held.len(), 1, "what has no readable end is left out");
         assert_eq!(held[0].until, "2026-11-21T15:59:58.2Z".parse().unwrap());
+        assert_eq!(
+            body.new.of_all.len(),
+            2,
+            "what CAPI's decisions are about is known"
+        );
         assert!(body.deleted.told.is_empty());
         for nothing in ["{}", r#"{"new":[]}"#, r#"{"message":"OK"}"#] {
             assert!(serde_json::from_str::<Body>(nothing).is_err(), "{nothing}");

@@ -145,10 +145,25 @@ pub async fn delete_said(
     source: Source,
     gone: &[(Uuid, String)],
 ) -> Result<Vec<Uuid>, DbError> {
-    pairs(tx, sql!("decision/delete_said"), source, gone).await
+    // Not for what is deleted: locks in one order do not wait for each other in a circle.
+    claim_shared(tx).await?;
+    let (code, id) = source.codes();
+    let rows = tx
+        .query(
+            sql!("decision/delete_said"),
+            &[
+                &tx.tenant().id(),
+                &code,
+                &id,
+                &gone.iter().map(|p| p.0).collect::<Vec<_>>(),
+                &gone.iter().map(|p| kept(&p.1)).collect::<Vec<_>>(),
+            ],
+        )
+        .await?;
+    Ok(keys(&rows))
 }
 
-/// Forgets all that a source said and that is not among `said`; the keys of what went.
+/// Forgets all that a source said and that is neither among `said` nor behind one of the `hidden`; the keys of what went.
 ///
 /// # Errors
 /// As the statement fails.
@@ -156,8 +171,24 @@ pub async fn delete_unsaid(
     tx: &TenantTx<'_>,
     source: Source,
     said: &[(Uuid, String)],
+    hidden: &[Uuid],
 ) -> Result<Vec<Uuid>, DbError> {
-    pairs(tx, sql!("decision/delete_unsaid"), source, said).await
+    claim_shared(tx).await?;
+    let (code, id) = source.codes();
+    let rows = tx
+        .query(
+            sql!("decision/delete_unsaid"),
+            &[
+                &tx.tenant().id(),
+                &code,
+                &id,
+                &said.iter().map(|p| p.0).collect::<Vec<_>>(),
+                &said.iter().map(|p| kept(&p.1)).collect::<Vec<_>>(),
+                &hidden,
+            ],
+        )
+        .await?;
+    Ok(keys(&rows))
 }
 
 /// Forgets all that a source said; the keys.
@@ -168,30 +199,6 @@ pub async fn delete_source(tx: &TenantTx<'_>, source: Source) -> Result<Vec<Uuid
     let (code, id) = source.codes();
     let rows = tx
         .query(sql!("decision/delete_source"), &[&tx.tenant().id(), &code, &id])
-        .await?;
-    Ok(keys(&rows))
-}
-
-async fn pairs(
-    tx: &TenantTx<'_>,
-    sql: &str,
-    source: Source,
-    pairs: &[(Uuid, String)],
-) -> Result<Vec<Uuid>, DbError> {
-    // Not for what is deleted: locks in one order do not wait for each other in a circle.
-    claim_shared(tx).await?;
-    let (code, id) = source.codes();
-    let rows = tx
-        .query(
-            sql,
-            &[
-                &tx.tenant().id(),
-                &code,
-                &id,
-                &pairs.iter().map(|p| p.0).collect::<Vec<_>>(),
-                &pairs.iter().map(|p| kept(&p.1)).collect::<Vec<_>>(),
-            ],
-        )
         .await?;
     Ok(keys(&rows))
 }

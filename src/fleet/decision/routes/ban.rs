@@ -18,6 +18,7 @@ use crate::fleet::decision::model::{
 };
 use crate::fleet::decision::queries::{self, Claim, Delivered, Hand, Source, announce};
 use crate::fleet::lapi::{self, Server};
+use crate::fleet::replication;
 use crate::http::{ApiError, Editor, JsonBody, Operator, Problem};
 use crate::outbound::client::Failure;
 use crate::outbound::lapi::{LapiError, Target};
@@ -183,6 +184,8 @@ async fn here(
     server: Server,
     target: Target,
 ) -> Result<(StatusCode, DoneView), ApiError> {
+    // A server counts from the time it is told, which should be its own.
+    let skew = replication::skew(&app.db, operator.tenant, server.id).await?;
     let Some(lease) = turn(&app, operator, server.id).await? else {
         return queue(&app, operator, &wish, &server).await;
     };
@@ -192,10 +195,9 @@ async fn here(
         reason: &wish.reason,
         actor: &wish.actor,
     };
-    let posted = app
-        .lapis
-        .post_alerts(&target, &[alert(&ban, Timestamp::now())])
-        .await;
+    let now = Timestamp::now();
+    let there = now.checked_add(skew).unwrap_or(now);
+    let posted = app.lapis.post_alerts(&target, &[alert(&ban, there)]).await;
     let ids = match posted {
         Ok(ids) => ids,
         Err(e) => {

@@ -15,6 +15,7 @@ use crate::app::App;
 use crate::fleet::decision::model::{Act, Audit, Fact, OUR_ORIGIN, Subject, is_local};
 use crate::fleet::decision::queries::{self, Source, announce, delete_said, lift, list_by_address};
 use crate::fleet::lapi::Server;
+use crate::fleet::replication;
 use crate::http::{ApiError, Editor, JsonBody, Operator, Problem, QueryOf};
 use crate::kernel::net::parse_block;
 use crate::outbound::lapi::{LapiError, Target};
@@ -159,6 +160,8 @@ async fn record(
         }
     }
     queries::insert_audit(&tx, &audit).await?;
+    // The server may have several about the same, or not have said which it was.
+    replication::read_anew(&tx, server.id).await?;
     Ok(tx.commit().await?)
 }
 

@@ -107,7 +107,8 @@ impl Read {
     }
 
     async fn is_surprising(&self, lease: &Lease, told: &Streamed) -> Result<bool, Stop> {
-        let ended = keys(&told.deleted);
+        let mut ended: Vec<Uuid> = keys(&told.deleted).into_iter().map(|(key, _)| key).collect();
+        ended.extend(of_all(told));
         if ended.is_empty() {
             return Ok(false);
         }
@@ -136,7 +137,11 @@ impl Read {
         let tx = self.app.db.tenant(&mut connection, lease.tenant).await?;
         let mut changed = if whole {
             let said: Vec<(Uuid, String)> = claims.iter().map(|c| (c.fact.key(), c.origin.clone())).collect();
-            delete_unsaid(&tx, source, &said).await?
+            let foreign = told.new.iter().filter(|held| !is_local(&held.told.origin));
+            let foreign: Vec<Held> = foreign.cloned().collect();
+            let mut hidden: Vec<Uuid> = keys(&foreign).into_iter().map(|(key, _)| key).collect();
+            hidden.extend(of_all(told));
+            delete_unsaid(&tx, source, &said, &hidden).await?
         } else {
             delete_said(&tx, source, &keys(&told.deleted)).await?
         };
@@ -184,6 +189,12 @@ fn keys(told: &[Held]) -> Vec<(Uuid, String)> {
         Some((fact.key(), told.origin.clone()))
     };
     told.iter().filter_map(key).collect()
+}
+
+/// What CAPI and lists speak of.
+fn of_all(told: &Streamed) -> Vec<Uuid> {
+    let key = |(scope, value, kind): &(String, String, String)| Some(Fact::read(scope, value, kind)?.key());
+    told.of_all.iter().filter_map(key).collect()
 }
 
 /// What of a stream is the server's own, concerns others, and may be banned at all.
