@@ -9,7 +9,9 @@ use super::{Stop, TERM};
 use crate::app::App;
 use crate::db::TenantTx;
 use crate::fleet::decision::{Fact, OUR_ORIGIN};
-use crate::fleet::replication::model::{Placing, View, alert, is_about_content, is_believed, portion};
+use crate::fleet::replication::model::{
+    PORTION, Placing, View, alert, is_about_content, is_believed, portion,
+};
 use crate::fleet::replication::queries;
 use crate::jobs::{Lease, hold};
 use crate::outbound::lapi::{LapiError, Target};
@@ -234,6 +236,8 @@ impl<'a> Writer<'a> {
                     self.learn(skew);
                     self.took = true;
                     self.placed(now).await?;
+                    // Small parts are for what a server refuses; after an outage they would make a backlog crawl.
+                    self.portion = (self.portion * 2).min(PORTION);
                 }
                 Ok((stored, _)) if now.len() > 1 => {
                     let error = format!("the server stored {stored} of {}", now.len());
