@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::net::Ipv4Addr;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, ensure};
@@ -22,13 +23,14 @@ const BATCH: u32 = 50;
 /// Engines that push side by side.
 const ENGINES: usize = 4;
 
+/// The next address that was not given out yet, to whatever fleet: the tenant knows them all.
+static NEXT: AtomicU32 = AtomicU32::new(0);
+
 pub struct Fleet<'a> {
     service: &'a Service,
     token: String,
     machines: Vec<Machine>,
     pub lapis: Vec<Lapi>,
-    /// Addresses that were given out.
-    next: u32,
 }
 
 /// What became of one stream: when each decision was acknowledged.
@@ -64,7 +66,6 @@ impl<'a> Fleet<'a> {
             token: place.admin_token()?,
             machines: service.machines(ENGINES).await?,
             lapis: Vec::new(),
-            next: 0,
         })
     }
 
@@ -115,11 +116,9 @@ impl<'a> Fleet<'a> {
     }
 
     /// Pushes `count` new decisions, at most `rate` a second.
-    pub async fn push(&mut self, count: u32, rate: u32) -> anyhow::Result<Stream> {
-        let batches: Vec<u32> = (0..count.div_ceil(BATCH))
-            .map(|n| self.next + n * BATCH)
-            .collect();
-        self.next += count.div_ceil(BATCH) * BATCH;
+    pub async fn push(&self, count: u32, rate: u32) -> anyhow::Result<Stream> {
+        let first = NEXT.fetch_add(count.div_ceil(BATCH) * BATCH, Ordering::Relaxed);
+        let batches: Vec<u32> = (0..count.div_ceil(BATCH)).map(|n| first + n * BATCH).collect();
         let begun = Instant::now();
         let pause = Duration::from_secs_f64(f64::from(BATCH) / f64::from(rate));
         let mut engines = Vec::new();

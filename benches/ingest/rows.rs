@@ -3,6 +3,7 @@
 
 use anyhow::{Context as _, ensure};
 use bytes::BytesMut;
+use tokio_postgres::error::SqlState;
 use tokio_postgres::types::{FromSql, IsNull, ToSql, Type, to_sql_checked};
 use tokio_postgres::{Client, NoTls, Row};
 use uuid::Uuid;
@@ -146,8 +147,14 @@ impl Store {
 
     /// Both sides start with empty tables and a finished checkpoint.
     pub async fn clear(&self) -> anyhow::Result<()> {
-        let clear = "TRUNCATE alert, alert_decision, signal_batch, rejected_signal, outbox";
-        self.0.batch_execute(clear).await?;
+        let clear =
+            "TRUNCATE alert, alert_decision, signal_batch, rejected_signal, outbox, decision, lapi_copy";
+        // A worker may be looking at the tables in another order: whoever loses the deadlock tries again.
+        let mut left = 5;
+        while let Err(e) = self.0.batch_execute(clear).await {
+            left -= 1;
+            ensure!(left > 0 && e.code() == Some(&SqlState::T_R_DEADLOCK_DETECTED), e);
+        }
         Ok(self.0.batch_execute("CHECKPOINT").await?)
     }
 

@@ -31,16 +31,17 @@ decided AS (
     $50::text[], $51::text[], $52::text[], $53::text[], $54::text[], $55::text[], $56::text[])
     AS d(key, item, simulated, duration_ms, until, uuid, origin, type, scope, value, duration, scenario)
   JOIN new ON new.key = d.key),
+-- One INSERT for both ways out: the second part is not even begun for a tenant that keeps no set.
 leaving AS (
   INSERT INTO outbox (tenant_id, topic, subject_id, keys)
-  SELECT $1, 1, $2, array_agg(key ORDER BY raw_offset)
-  FROM (SELECT key, raw_offset, (row_number() OVER (ORDER BY raw_offset) - 1) / 50 AS part FROM new WHERE forward_state = 1) w
-  GROUP BY part ORDER BY part),
-deciding AS (
-  INSERT INTO outbox (tenant_id, topic, subject_id, keys)
-  SELECT $1, 4, 0, array_agg(key ORDER BY raw_offset)
-  FROM (SELECT key, raw_offset, (row_number() OVER (ORDER BY raw_offset) - 1) / 50 AS part FROM new WHERE has_decisions AND $62::boolean) w
-  GROUP BY part ORDER BY part),
+  SELECT $1, topic, subject_id, array_agg(key ORDER BY raw_offset)
+  FROM (
+    SELECT 1::smallint AS topic, $2::bigint AS subject_id, key, raw_offset, (row_number() OVER (ORDER BY raw_offset) - 1) / 50 AS part
+    FROM new WHERE forward_state = 1
+    UNION ALL
+    SELECT 4, 0, key, raw_offset, (row_number() OVER (ORDER BY raw_offset) - 1) / 50
+    FROM new WHERE has_decisions AND $62::boolean) w
+  GROUP BY topic, subject_id, part ORDER BY topic, part),
 unread AS (
   INSERT INTO rejected_signal (tenant_id, batch_id, item, field, reason, raw_offset, raw_length)
   SELECT $1, $3, r.item, r.field, r.reason, r.raw_offset, r.raw_length

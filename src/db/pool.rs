@@ -123,6 +123,22 @@ impl Db {
         TenantTx::open(connection, tenant, self.statement_cache).await
     }
 
+    /// The same, its statements planned for their very parameters and for the sizes that the tables have now: what takes
+    /// many keys from tables that just grew, which the plan of an empty one would read whole, and lists with many
+    /// optional conditions, which find their index only so.
+    ///
+    /// # Errors
+    /// When the connection fails.
+    pub async fn planned<'c>(
+        &self,
+        connection: &'c mut Object,
+        tenant: Tenant,
+    ) -> Result<TenantTx<'c>, DbError> {
+        let mut tx = self.tenant(connection, tenant).await?;
+        tx.plan_for_parameters();
+        Ok(tx)
+    }
+
     /// Opens a transaction on the control tables, across tenants.
     ///
     /// # Errors

@@ -97,9 +97,8 @@ impl<'c> TenantTx<'c> {
         self.tenant
     }
 
-    /// Plans every statement of this transaction for its very parameters: what a list with many optional
-    /// conditions needs to find its index.
-    pub fn plan_for_parameters(&mut self) {
+    /// Plans every statement of this transaction for its very parameters.
+    pub(super) fn plan_for_parameters(&mut self) {
         self.inner
             .narrow
             .push_str("; SET LOCAL plan_cache_mode = force_custom_plan");

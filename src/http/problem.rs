@@ -35,6 +35,8 @@ pub enum ApiError {
     Unsupported(String),
     /// Another server refused or failed: the status that it means to the caller.
     Upstream(StatusCode, String),
+    /// Too often; why, and the seconds until another try makes sense.
+    TooMany(&'static str, u32),
     /// We cannot right now; seconds until another try makes sense.
     Unavailable(u32),
     /// A bug of ours. The cause is logged and never shown.
@@ -87,11 +89,10 @@ pub struct Problem {
     pub errors: Vec<FieldError>,
 }
 
-impl IntoResponse for ApiError {
-    fn into_response(self) -> Response {
-        let mut errors = Vec::new();
-        let mut retry_after = None;
-        let (status, kind, title, detail) = match self {
+impl ApiError {
+    /// Its status, kind, title and text.
+    fn describe(self) -> (StatusCode, &'static str, &'static str, String) {
+        match self {
             Self::Unauthorized => (
                 StatusCode::UNAUTHORIZED,
                 "/problems/unauthorized",
@@ -115,7 +116,6 @@ impl IntoResponse for ApiError {
                     .iter()
                     .map(|f| format!("{} {}", f.field, f.reason))
                     .collect();
-                errors = fields;
                 (
                     StatusCode::BAD_REQUEST,
                     "/problems/invalid",
@@ -145,15 +145,18 @@ impl IntoResponse for ApiError {
                 "Unsupported media type",
                 detail,
             ),
-            Self::Unavailable(seconds) => {
-                retry_after = Some(seconds);
-                (
-                    StatusCode::SERVICE_UNAVAILABLE,
-                    "/problems/unavailable",
-                    "Unavailable",
-                    "the service cannot answer right now".to_owned(),
-                )
-            }
+            Self::TooMany(detail, _) => (
+                StatusCode::TOO_MANY_REQUESTS,
+                "/problems/too-many-requests",
+                "Too many requests",
+                detail.to_owned(),
+            ),
+            Self::Unavailable(_) => (
+                StatusCode::SERVICE_UNAVAILABLE,
+                "/problems/unavailable",
+                "Unavailable",
+                "the service cannot answer right now".to_owned(),
+            ),
             Self::Internal(cause) => {
                 tracing::error!(cause, "internal error");
                 (
@@ -163,7 +166,21 @@ impl IntoResponse for ApiError {
                     "internal error; the log has it under this answer's request id".to_owned(),
                 )
             }
+        }
+    }
+}
+
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        let retry_after = match self {
+            Self::TooMany(_, seconds) | Self::Unavailable(seconds) => Some(seconds),
+            _ => None,
         };
+        let errors = match &self {
+            Self::Invalid(fields) => fields.clone(),
+            _ => Vec::new(),
+        };
+        let (status, kind, title, detail) = self.describe();
         let body = Problem {
             kind,
             title,

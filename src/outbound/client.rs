@@ -10,11 +10,11 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use jiff::{SignedDuration, Timestamp};
-use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use reqwest::header::{DATE, HeaderMap};
 use reqwest::{Method, StatusCode, Url};
 
 use super::range::{Kind, classify};
+use super::resolve::{Checked, Lookup, system};
 use crate::http::{Turn, Turns};
 use crate::kernel::net::{Block, parse_address};
 
@@ -30,8 +30,6 @@ const REST: Duration = Duration::from_secs(20);
 const CONNECT: Duration = Duration::from_secs(5);
 /// How long a whole exchange may take.
 const EXCHANGE: Duration = Duration::from_secs(10);
-/// Most addresses of one name that are tried.
-const MOST_ADDRESSES: usize = 8;
 
 /// Ports of services that speak something else, and that a request could harm or tell about.
 const CLOSED_PORTS: [u16; 42] = [
@@ -149,7 +147,8 @@ impl Policy {
     }
 
     /// Whether this process itself listens there.
-    fn is_own(&self, address: IpAddr) -> bool {
+    #[must_use]
+    pub fn is_own(&self, address: IpAddr) -> bool {
         let is_own = |own: IpAddr| {
             own == address || (address.is_loopback() && (own.is_unspecified() || own.is_loopback()))
         };
@@ -202,39 +201,6 @@ impl Default for Limits {
     }
 }
 
-/// Resolves a name, and keeps what may be connected to. It does not learn the port: for our own there is one of these
-/// that leaves our own addresses out, too.
-struct Checked {
-    policy: Arc<Policy>,
-    own_port: bool,
-}
-
-impl Checked {
-    fn lets(&self, address: IpAddr) -> bool {
-        self.policy.allows(address) && !(self.own_port && self.policy.is_own(address))
-    }
-}
-
-impl Resolve for Checked {
-    fn resolve(&self, name: Name) -> Resolving {
-        let this = Self {
-            policy: self.policy.clone(),
-            own_port: self.own_port,
-        };
-        Box::pin(async move {
-            let found = tokio::time::timeout(CONNECT, tokio::net::lookup_host((name.as_str(), 0))).await??;
-            let good: Vec<SocketAddr> = found
-                .filter(|address| this.lets(address.ip()))
-                .take(MOST_ADDRESSES)
-                .collect();
-            if good.is_empty() {
-                return Err("the name resolves to no address that may be reached".into());
-            }
-            Ok(Box::new(good.into_iter()) as Addrs)
-        })
-    }
-}
-
 /// A client that goes only where the policy lets it.
 #[derive(Debug, Clone)]
 pub struct Guarded {
@@ -251,11 +217,20 @@ impl Guarded {
     /// # Errors
     /// When the TLS library does not start.
     pub fn new(policy: Policy) -> Result<Self, reqwest::Error> {
+        Self::resolving(policy, &system())
+    }
+
+    /// The same, with another way to resolve names.
+    ///
+    /// # Errors
+    /// When the TLS library does not start.
+    pub(super) fn resolving(policy: Policy, lookup: &Lookup) -> Result<Self, reqwest::Error> {
         let policy = Arc::new(policy);
         let client = |own_port| {
             let resolver = Checked {
                 policy: policy.clone(),
                 own_port,
+                lookup: lookup.clone(),
             };
             reqwest::Client::builder()
                 .redirect(reqwest::redirect::Policy::none())

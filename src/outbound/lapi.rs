@@ -3,6 +3,7 @@
 mod check;
 mod session;
 mod stream;
+mod tries;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,6 +19,7 @@ use tokio::sync::Mutex;
 pub use check::Check;
 use session::Session;
 pub use stream::{Held, Streamed, Told};
+pub use tries::{Tries, Try};
 
 use super::client::{Failure, Guarded, Reply};
 
@@ -85,6 +87,7 @@ pub struct Lapis {
     /// Sessions that a server did not know any more, until somebody asks.
     lost: Cache<(i32, i64, i64), ()>,
     writers: Cache<(i32, i64), Arc<Mutex<()>>>,
+    tries: Tries,
 }
 
 impl Lapis {
@@ -109,7 +112,16 @@ impl Lapis {
                 .max_capacity(100_000)
                 .time_to_idle(SESSION)
                 .build(),
+            tries: Tries::default(),
         }
+    }
+
+    /// Begins to try a server for a tenant who named it a moment ago.
+    ///
+    /// # Errors
+    /// The seconds to wait, after too many that did not answer.
+    pub async fn begin(&self, tenant: i32) -> Result<Try, u32> {
+        self.tries.begin(tenant).await
     }
 
     /// What may be reached.

@@ -4,3 +4,4 @@ pub mod capi;
 pub mod client;
 pub mod lapi;
 mod range;
+mod resolve;

@@ -132,3 +132,47 @@ async fn servers_that_misbehave_hide_nothing_and_hold_nothing_up() {
     }
     assert!(world.server().resident() < 500 << 20, "a flood was kept");
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn servers_are_no_way_to_look_for_open_ports() {
+    let world = World::start().await;
+    let (api, mock) = (world.api(), Mock::start(Mood::Writes(200)).await);
+    // Bound, and never listened to: a connection is refused at once.
+    let shut = tokio::net::TcpSocket::new_v4().expect("socket");
+    shut.bind("127.0.0.1:0".parse().expect("address")).expect("bind");
+    let port = shut.local_addr().expect("address").port();
+    let named = |name: &str| json!({"name": name, "url": format!("http://127.0.0.1:{port}/"), "apiKey": "k"});
+    for n in 0..10 {
+        // Those that answer do not count, nor those that are refused as they are.
+        let made = api
+            .post("/api/lapi-servers", &mock.server(&format!("open{n}")))
+            .await;
+        made.expect(201);
+        api.post("/api/lapi-servers", &named("open0")).await.expect(409);
+        let answer = api.post("/api/lapi-servers", &named(&format!("shut{n}"))).await;
+        assert!(
+            answer.took >= std::time::Duration::from_secs(1),
+            "{:?}",
+            answer.took
+        );
+        let check = &answer.expect(201).json()["check"];
+        assert_eq!(check["error"], "the server cannot be reached");
+    }
+    let refused = api
+        .post("/api/lapi-servers", &named("one-more"))
+        .await
+        .expect(429);
+    assert_eq!(refused.header("retry-after").as_deref(), Some("60"));
+    assert_eq!(refused.json()["type"], "/problems/too-many-requests");
+    api.get("/api/lapi-servers/one-more").await.expect(404);
+    api.put("/api/lapi-servers/shut0", &named("shut0"))
+        .await
+        .expect(429);
+    // Another tenant has its own ten.
+    let other = world.tenant("other").await;
+    world
+        .api_of(&other)
+        .post("/api/lapi-servers", &named("a"))
+        .await
+        .expect(201);
+}

@@ -51,6 +51,12 @@ impl Mock {
         *self.mood.lock().unwrap() = mood;
     }
 
+    /// Where it listens.
+    pub fn address(&self) -> String {
+        let address = self.url.trim_start_matches("http://");
+        address.trim_end_matches('/').to_owned()
+    }
+
     pub fn server(&self, name: &str) -> Value {
         json!({"name": name, "url": self.url, "apiKey": "key", "machineId": "m", "password": "p"})
     }

@@ -18,4 +18,5 @@ mod queue_faults;
 mod replication;
 mod rows;
 mod servers;
+mod tls;
 mod truth;

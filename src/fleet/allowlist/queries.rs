@@ -226,8 +226,7 @@ pub async fn add(
     preview: bool,
 ) -> Result<Added, Refused> {
     let mut connection = db.connection().await?;
-    let mut tx = db.tenant(&mut connection, tenant).await?;
-    tx.plan_for_parameters();
+    let tx = db.planned(&mut connection, tenant).await?;
     // Whoever takes decisions up has either committed them, so that they are lifted below, or begins after this is
     // committed, and sees the entries.
     if preview {

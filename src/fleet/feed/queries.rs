@@ -208,8 +208,7 @@ pub struct Content {
 /// As the statements fail.
 pub async fn content(db: &Db, tenant: Tenant, feed: &Feed, ask: &Ask) -> Result<Content, DbError> {
     let mut connection = db.read_connection().await?;
-    let mut tx = db.tenant(&mut connection, tenant).await?;
-    tx.plan_for_parameters();
+    let tx = db.planned(&mut connection, tenant).await?;
     let most = i64::try_from(MOST_ROWS).unwrap_or(i64::MAX) + 1;
     let rows = tx
         .query(

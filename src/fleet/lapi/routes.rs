@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use axum::Json;
 use axum::extract::{DefaultBodyLimit, Path, State};
 use axum::http::StatusCode;
@@ -9,9 +11,13 @@ use utoipa_axum::routes;
 use super::model::{Draft, Server, Standing, breaker, is_name};
 use super::queries::{self, Refused};
 use crate::app::App;
-use crate::db::DbError;
+use crate::db::{DbError, patiently};
 use crate::http::{ApiError, Editor, JsonBody, Operator, Problem};
 use crate::kernel::time::rfc3339_millis;
+use crate::outbound::lapi::Try;
+
+/// How long a deletion is tried again.
+const PATIENCE: Duration = Duration::from_secs(8);
 
 const NOT_FOUND: ApiError = ApiError::NotFound("LAPI server not found");
 
@@ -202,7 +208,7 @@ async fn list(State(app): State<App>, operator: Operator) -> Result<Json<Vec<Ser
 
 /// A new server. It is tried at once, and `check` says what works; it is kept whatever the outcome.
 #[utoipa::path(post, path = "/api/lapi-servers", tag = "LAPI servers", request_body = ServerBody,
-    responses((status = 201, body = ServerView), (status = 400, body = Problem), (status = 401, body = Problem), (status = 403, body = Problem), (status = 409, body = Problem), (status = 413, body = Problem), (status = 415, body = Problem)))]
+    responses((status = 201, body = ServerView), (status = 400, body = Problem), (status = 401, body = Problem), (status = 403, body = Problem), (status = 409, body = Problem), (status = 413, body = Problem), (status = 415, body = Problem), (status = 429, body = Problem, description = "ten servers did not answer within a minute")))]
 async fn create(
     State(app): State<App>,
     Editor(operator): Editor,
@@ -213,12 +219,19 @@ async fn create(
         .draft(name)
         .check(app.lapis.policy(), None)
         .map_err(ApiError::Invalid)?;
+    let begun = begin(&app, operator).await?;
     let stored = queries::insert(&app.db, &app.ring, operator.tenant, &draft).await;
-    let server = stored.map_err(|e| match e {
-        Refused::Db(e) => e.into(),
-        refused => ApiError::Conflict(refused.to_string()),
-    })?;
-    let server = queries::check(&app.db, &app.ring, &app.lapis, operator.tenant, server).await?;
+    let server = match stored {
+        Ok(server) => server,
+        Err(e) => {
+            begun.forgive();
+            return Err(match e {
+                Refused::Db(e) => e.into(),
+                refused => ApiError::Conflict(refused.to_string()),
+            });
+        }
+    };
+    let server = checked(&app, operator, server, begun).await?;
     Ok((StatusCode::CREATED, Json(server.into())))
 }
 
@@ -240,7 +253,7 @@ async fn show(
 
 /// Replaces a server. Secrets that are left out stay, as long as the URL does. It is tried at once.
 #[utoipa::path(put, path = "/api/lapi-servers/{name}", tag = "LAPI servers", params(("name" = String, Path)), request_body = ServerBody,
-    responses((status = 200, body = ServerView), (status = 400, body = Problem), (status = 401, body = Problem), (status = 403, body = Problem), (status = 404, body = Problem), (status = 409, body = Problem), (status = 413, body = Problem), (status = 415, body = Problem)))]
+    responses((status = 200, body = ServerView), (status = 400, body = Problem), (status = 401, body = Problem), (status = 403, body = Problem), (status = 404, body = Problem), (status = 409, body = Problem), (status = 413, body = Problem), (status = 415, body = Problem), (status = 429, body = Problem, description = "ten servers did not answer within a minute")))]
 async fn replace(
     State(app): State<App>,
     Editor(operator): Editor,
@@ -253,10 +266,15 @@ async fn replace(
     }
     let draft = body.draft(name).check(app.lapis.policy(), Some(&before));
     let draft = draft.map_err(ApiError::Invalid)?;
+    let begun = begin(&app, operator).await?;
     let stored = queries::update(&app.db, &app.ring, operator.tenant, &before, &draft).await?;
-    let server =
-        stored.ok_or_else(|| ApiError::Conflict("the LAPI server has just been changed".to_owned()))?;
-    let server = queries::check(&app.db, &app.ring, &app.lapis, operator.tenant, server).await?;
+    let Some(server) = stored else {
+        begun.forgive();
+        return Err(ApiError::Conflict(
+            "the LAPI server has just been changed".to_owned(),
+        ));
+    };
+    let server = checked(&app, operator, server, begun).await?;
     Ok(Json(server.into()))
 }
 
@@ -268,11 +286,29 @@ async fn delete(
     Editor(operator): Editor,
     Path(name): Path<String>,
 ) -> Result<StatusCode, ApiError> {
-    if is_name(&name) && queries::delete(&app.db, operator.tenant, &name).await? {
+    if !is_name(&name) {
+        return Err(NOT_FOUND);
+    }
+    // Its writer may hold what goes, and want what is held.
+    if patiently(PATIENCE, || queries::delete(&app.db, operator.tenant, &name)).await? {
         Ok(StatusCode::NO_CONTENT)
     } else {
         Err(NOT_FOUND)
     }
+}
+
+/// Before anything is stored: a request that may not try a server does nothing at all.
+async fn begin(app: &App, operator: Operator) -> Result<Try, ApiError> {
+    const TOO_MANY: &str = "too many servers did not answer: wait a minute";
+    let begun = app.lapis.begin(operator.tenant.id()).await;
+    begun.map_err(|seconds| ApiError::TooMany(TOO_MANY, seconds))
+}
+
+async fn checked(app: &App, operator: Operator, server: Server, begun: Try) -> Result<Server, ApiError> {
+    let server = queries::check(&app.db, &app.ring, &app.lapis, operator.tenant, server).await?;
+    let reached = server.checked.as_ref().is_some_and(|(_, check)| check.reachable);
+    begun.end(reached).await;
+    Ok(server)
 }
 
 async fn find(app: &App, operator: Operator, name: &str) -> Result<Server, ApiError> {

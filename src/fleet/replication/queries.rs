@@ -106,7 +106,7 @@ pub async fn list_views(
     (replicates, engine): (bool, Option<i64>),
 ) -> Result<Vec<View>, DbError> {
     let mut connection = db.connection().await?;
-    let tx = db.tenant(&mut connection, tenant).await?;
+    let tx = db.planned(&mut connection, tenant).await?;
     let rows = tx
         .query(
             sql!("replication/list_views"),
@@ -139,7 +139,7 @@ pub async fn list_keys(
     most: i64,
 ) -> Result<Vec<Uuid>, DbError> {
     let mut connection = db.connection().await?;
-    let tx = db.tenant(&mut connection, tenant).await?;
+    let tx = db.planned(&mut connection, tenant).await?;
     let rows = tx
         .query(
             sql!("replication/list_keys"),
@@ -285,7 +285,7 @@ pub async fn update_machine(
 /// Forgets a part of what ended; how many decisions.
 pub async fn delete_expired(db: &Db, tenant: Tenant) -> Result<u64, DbError> {
     let mut connection = db.connection().await?;
-    let tx = db.tenant(&mut connection, tenant).await?;
+    let tx = db.planned(&mut connection, tenant).await?;
     let gone = tx
         .execute(sql!("replication/delete_expired"), &[&tenant.id()])
         .await?;

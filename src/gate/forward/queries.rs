@@ -14,9 +14,8 @@ const ROWS: i64 = 50;
 pub async fn list(db: &Db, lease: &Lease) -> Result<Vec<Entry>, DbError> {
     let tenant = lease.tenant.id();
     let mut connection = db.connection().await?;
-    let mut tx = db.tenant(&mut connection, lease.tenant).await?;
+    let tx = db.planned(&mut connection, lease.tenant).await?;
     // A plan made while a partition was empty does not suit it when it is full.
-    tx.plan_for_parameters();
     let rows = tx
         .query(
             sql!("forward/list"),
@@ -91,8 +90,7 @@ pub async fn load(db: &Db, tenant: Tenant, signals: &[Waiting]) -> Result<(Vec<L
 /// A batch's body, unpacked; empty when it is gone or damaged.
 async fn body_of(db: &Db, tenant: Tenant, batch: Uuid) -> Result<Vec<u8>, DbError> {
     let mut connection = db.connection().await?;
-    let mut tx = db.tenant(&mut connection, tenant).await?;
-    tx.plan_for_parameters();
+    let tx = db.planned(&mut connection, tenant).await?;
     let row = tx
         .query_opt(sql!("forward/get_body"), &[&tenant.id(), &batch])
         .await?;
@@ -114,8 +112,7 @@ pub async fn settle(
     upto: &(String, i64),
 ) -> Result<bool, DbError> {
     let mut connection = db.connection().await?;
-    let mut tx = db.tenant(&mut connection, lease.tenant).await?;
-    tx.plan_for_parameters();
+    let tx = db.planned(&mut connection, lease.tenant).await?;
     if !delivered.is_empty() {
         tx.execute(
             sql!("forward/update_delivered"),
@@ -131,8 +128,7 @@ pub async fn settle(
 /// Marks what CAPI took of a portion that is not settled yet.
 pub async fn update_delivered(db: &Db, lease: &Lease, delivered: &[Uuid]) -> Result<(), DbError> {
     let mut connection = db.connection().await?;
-    let mut tx = db.tenant(&mut connection, lease.tenant).await?;
-    tx.plan_for_parameters();
+    let tx = db.planned(&mut connection, lease.tenant).await?;
     tx.execute(
         sql!("forward/update_delivered"),
         &[&lease.tenant.id(), &delivered],

@@ -22,8 +22,7 @@ pub async fn list(
     page: &Page,
 ) -> Result<(Vec<AlertView>, Option<Position>), DbError> {
     let mut connection = db.read_connection().await?;
-    let mut tx = db.tenant(&mut connection, tenant).await?;
-    tx.plan_for_parameters();
+    let tx = db.planned(&mut connection, tenant).await?;
     if let Some(than) = filter.newer_than {
         let row = tx
             .query_opt(sql!("alert/exists_newer"), &[&tenant.id(), &than])
@@ -98,8 +97,7 @@ fn within(rows: &[Row], limit: usize) -> usize {
 /// One alert.
 pub async fn get(db: &Db, tenant: Tenant, id: i64) -> Result<Option<AlertView>, DbError> {
     let mut connection = db.read_connection().await?;
-    let mut tx = db.tenant(&mut connection, tenant).await?;
-    tx.plan_for_parameters();
+    let tx = db.planned(&mut connection, tenant).await?;
     let rows = tx.query(sql!("alert/get"), &[&tenant.id(), &id]).await?;
     tx.commit().await?;
     drop(connection);

@@ -1,3 +1,5 @@
+use reqwest::dns::Resolve as _;
+
 use super::*;
 
 fn policy(allow: &[&str]) -> Policy {
@@ -135,7 +137,11 @@ async fn a_name_is_checked_by_what_it_resolves_to() {
         (&["127.0.0.0/8", "::1"], true, false),
     ] {
         let policy = Arc::new(policy(allow));
-        let checked = Checked { policy, own_port };
+        let checked = Checked {
+            policy,
+            own_port,
+            lookup: system(),
+        };
         let resolved = checked.resolve("localhost".parse().unwrap()).await;
         assert_eq!(resolved.is_ok(), expected, "{allow:?} {own_port}");
     }

@@ -63,7 +63,7 @@ impl Absorb {
             let last = last.clone();
             let alerts: Vec<Uuid> = entries.into_iter().flat_map(|(_, keys)| keys).collect();
             let mut connection = db.connection().await?;
-            let tx = db.tenant(&mut connection, lease.tenant).await?;
+            let tx = db.planned(&mut connection, lease.tenant).await?;
             if !take_up(&tx, &alerts, &self.app.settings.own_addresses, portion == 1).await? {
                 // Nothing is committed.
                 portion = 1;
@@ -93,7 +93,7 @@ impl Absorb {
         let mut most = if lease.failures > 0 { 1 } else { ALERTS };
         loop {
             let mut connection = db.connection().await?;
-            let tx = db.tenant(&mut connection, lease.tenant).await?;
+            let tx = db.planned(&mut connection, lease.tenant).await?;
             if after.is_nil() && queries::is_complete(&tx).await? {
                 return Ok(tx.commit().await?);
             }

@@ -84,7 +84,7 @@ impl<'a> Writer<'a> {
         }
         let asked = Instant::now();
         let mut connection = self.app.db.connection().await?;
-        let tx = self.app.db.tenant(&mut connection, self.lease.tenant).await?;
+        let tx = self.app.db.planned(&mut connection, self.lease.tenant).await?;
         if !hold(&tx, &self.lease, TERM).await? {
             return Err(Stop::Lost);
         }
@@ -100,7 +100,7 @@ impl<'a> Writer<'a> {
     /// Everything was compared and mended.
     pub async fn compared(&mut self) -> Result<(), Stop> {
         let mut connection = self.app.db.connection().await?;
-        let tx = self.app.db.tenant(&mut connection, self.lease.tenant).await?;
+        let tx = self.app.db.planned(&mut connection, self.lease.tenant).await?;
         self.settle(&tx).await?;
         if !hold(&tx, &self.lease, TERM).await? {
             return Err(Stop::Lost);
@@ -133,7 +133,7 @@ impl<'a> Writer<'a> {
     pub async fn note(&mut self, seen: &[Placing], gone: &[Uuid]) -> Result<(), Stop> {
         if !seen.is_empty() || !gone.is_empty() {
             let mut connection = self.app.db.connection().await?;
-            let tx = self.app.db.tenant(&mut connection, self.lease.tenant).await?;
+            let tx = self.app.db.planned(&mut connection, self.lease.tenant).await?;
             if !hold(&tx, &self.lease, TERM).await? {
                 return Err(Stop::Lost);
             }
@@ -162,7 +162,7 @@ impl<'a> Writer<'a> {
     async fn note_from(&mut self, least: usize) -> Result<(), Stop> {
         if self.gone.len() + self.lifted.len() >= least {
             let mut connection = self.app.db.connection().await?;
-            let tx = self.app.db.tenant(&mut connection, self.lease.tenant).await?;
+            let tx = self.app.db.planned(&mut connection, self.lease.tenant).await?;
             self.settle(&tx).await?;
             if !hold(&tx, &self.lease, TERM).await? {
                 return Err(Stop::Lost);
@@ -282,7 +282,7 @@ impl<'a> Writer<'a> {
     async fn placed(&mut self, copies: &[Placing]) -> Result<(), Stop> {
         metrics::counter!("garrison_copies_placed_total").increment(copies.len() as u64);
         let mut connection = self.app.db.connection().await?;
-        let tx = self.app.db.tenant(&mut connection, self.lease.tenant).await?;
+        let tx = self.app.db.planned(&mut connection, self.lease.tenant).await?;
         queries::upsert_copies(&tx, self.server, copies, false, None).await?;
         self.settle(&tx).await?;
         if !hold(&tx, &self.lease, TERM).await? {
@@ -296,7 +296,7 @@ impl<'a> Writer<'a> {
     async fn give_up(&mut self, refused: &[(Placing, String)]) -> Result<(), Stop> {
         metrics::counter!("garrison_copies_refused_total").increment(refused.len() as u64);
         let mut connection = self.app.db.connection().await?;
-        let tx = self.app.db.tenant(&mut connection, self.lease.tenant).await?;
+        let tx = self.app.db.planned(&mut connection, self.lease.tenant).await?;
         if !hold(&tx, &self.lease, TERM).await? {
             return Err(Stop::Lost);
         }

@@ -98,7 +98,7 @@ impl Read {
 
     async fn open(&self, lease: &Lease) -> Result<(), Stop> {
         let mut connection = self.app.db.connection().await?;
-        let tx = self.app.db.tenant(&mut connection, lease.tenant).await?;
+        let tx = self.app.db.planned(&mut connection, lease.tenant).await?;
         if !hold(&tx, lease, TERM.max(Duration::from_secs(70))).await? {
             return Err(Stop::Lost);
         }
@@ -113,7 +113,7 @@ impl Read {
             return Ok(false);
         }
         let mut connection = self.app.db.connection().await?;
-        let tx = self.app.db.tenant(&mut connection, lease.tenant).await?;
+        let tx = self.app.db.planned(&mut connection, lease.tenant).await?;
         let early = queries::count_early(&tx, lease.subject, &ended).await?;
         tx.commit().await?;
         Ok(early > 0)
@@ -134,7 +134,7 @@ impl Read {
             .filter_map(|c| Some((c.fact.key(), c.uuid.clone().filter(|uuid| is_name(uuid))?)))
             .collect();
         let mut connection = self.app.db.connection().await?;
-        let tx = self.app.db.tenant(&mut connection, lease.tenant).await?;
+        let tx = self.app.db.planned(&mut connection, lease.tenant).await?;
         let mut changed = if whole {
             let said: Vec<(Uuid, String)> = claims.iter().map(|c| (c.fact.key(), c.origin.clone())).collect();
             let foreign = told.new.iter().filter(|held| !is_local(&held.told.origin));

@@ -200,7 +200,7 @@ impl Writer<'_> {
     /// Moves the lane over what is done.
     async fn finish(&mut self, upto: &(String, i64)) -> Result<(), Stop> {
         let mut connection = self.app.db.connection().await?;
-        let tx = self.app.db.tenant(&mut connection, self.lease.tenant).await?;
+        let tx = self.app.db.planned(&mut connection, self.lease.tenant).await?;
         self.settle(&tx).await?;
         if !finish(&tx, &self.lease, upto).await? {
             return Err(Stop::Lost);
@@ -219,7 +219,7 @@ impl Writer<'_> {
             self.untidy = true;
         }
         let mut connection = self.app.db.connection().await?;
-        let tx = self.app.db.tenant(&mut connection, self.lease.tenant).await?;
+        let tx = self.app.db.planned(&mut connection, self.lease.tenant).await?;
         self.settle(&tx).await?;
         if !hold(&tx, &self.lease, TERM).await? {
             return Err(Stop::Lost);
