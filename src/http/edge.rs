@@ -22,7 +22,8 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::ConnectInfo;
-use axum::http::Request;
+use axum::http::header::CONNECTION;
+use axum::http::{HeaderValue, Request, Version};
 use hyper::body::Incoming;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
@@ -272,11 +273,17 @@ impl Server {
         let io = TokioIo::new(WatchedIo::new(stream, Arc::clone(&watch)));
         let service = hyper::service::service_fn(|request: Request<Incoming>| {
             let exchange = Watch::begin(&watch);
-            let router = self.router.clone();
+            let (router, watch) = (self.router.clone(), Arc::clone(&watch));
+            let is_h1 = request.version() < Version::HTTP_2;
             let mut request = request.map(|body| Body::new(Received::new(body, Arc::clone(&watch))));
             request.extensions_mut().insert(ConnectInfo(peer));
             async move {
-                let response = router.oneshot(request).await?;
+                let mut response = router.oneshot(request).await?;
+                if is_h1 && watch.left_unread() {
+                    // hyper closes over what is left of the request; a client that does not know loses its next one.
+                    let close = HeaderValue::from_static("close");
+                    response.headers_mut().insert(CONNECTION, close);
+                }
                 Ok::<_, Infallible>(response.map(|body| Sent::new(body, exchange)))
             }
         });

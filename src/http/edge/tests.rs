@@ -5,6 +5,7 @@
 )]
 
 mod h2;
+mod linger;
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
@@ -218,15 +219,17 @@ async fn idle_keep_alive_outlives_the_head_limit_but_not_its_own() {
 }
 
 #[tokio::test]
-async fn unread_body_does_not_shorten_the_idle_time() {
+async fn an_unread_body_ends_the_connection_in_the_open() {
     let running = Running::start(limits()).await;
     let mut stream = running
         .open("POST /unread HTTP/1.1\r\nhost: x\r\ncontent-length: 5\r\n\r\nhello")
         .await;
-    assert!(answer(&mut stream).await.starts_with("HTTP/1.1 401"));
-    tokio::time::sleep(ms(1000)).await;
-    stream.write_all(GET.as_bytes()).await.unwrap();
-    assert!(answer(&mut stream).await.starts_with("HTTP/1.1 200"));
+    let (text, took) = rest(&mut stream).await;
+    assert!(
+        text.starts_with("HTTP/1.1 401") && text.contains("connection: close"),
+        "{text}"
+    );
+    assert!(took < ms(1000), "{took:?}");
 }
 
 #[tokio::test]

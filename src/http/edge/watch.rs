@@ -139,6 +139,11 @@ impl Watch {
         self.state().unread = true;
     }
 
+    /// Whether the last request's body was dropped so.
+    pub(super) fn left_unread(&self) -> bool {
+        self.state().unread
+    }
+
     /// hyper was told to close.
     pub(super) fn close(&self) {
         self.state().closing = Some(Instant::now());
