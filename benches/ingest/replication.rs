@@ -18,8 +18,8 @@ const SERVERS: usize = 8;
 
 /// 1,000 decisions a second to eight servers: undisturbed, beside an open snapshot, and with two bad servers.
 pub async fn lag(settings: &Settings, place: &Place) -> anyhow::Result<()> {
-    rows::Store::open(place).await?.clear().await?;
     let service = Service::start(place, None).await?;
+    rows::Store::open(place).await?.clear().await?;
     let mut fleet = Fleet::of(&service, place).await?;
     fleet.join(SERVERS).await?;
     let all: Vec<usize> = (0..SERVERS).collect();
@@ -96,8 +96,8 @@ async fn claim(store: &Client) -> anyhow::Result<f64> {
 
 /// What waited while a server was down, against what goes out while it is up.
 pub async fn backlog(settings: &Settings, place: &Place) -> anyhow::Result<()> {
-    rows::Store::open(place).await?.clear().await?;
     let service = Service::start(place, None).await?;
+    rows::Store::open(place).await?.clear().await?;
     let mut fleet = Fleet::of(&service, place).await?;
     fleet.join(1).await?;
     let warm_up = fleet.push(2000, RATE).await?;
