@@ -143,7 +143,7 @@ async fn act(
                 .check(lapis.policy(), None)
                 .map_err(|e| anyhow::anyhow!(words(&e)))?;
             let server = lapi::insert(db, ring, owner, &draft).await?;
-            let server = lapi::check(db, ring, &lapis, owner, server).await?;
+            let server = lapi::check(db, ring, &lapis, owner, server).await?.0;
             show(output, &[server], false)
         }
         Command::List { tenant } => show(output, &lapi::list(db, find(db, &tenant).await?).await?, true),
@@ -151,7 +151,7 @@ async fn act(
             let owner = find(db, &tenant).await?;
             let server = lapi::get(db, owner, &name).await?;
             let server = server.with_context(|| format!("tenant {tenant} has no LAPI server {name}"))?;
-            let server = lapi::check(db, ring, &lapis, owner, server).await?;
+            let server = lapi::check(db, ring, &lapis, owner, server).await?.0;
             let works = server
                 .checked
                 .as_ref()
@@ -218,7 +218,7 @@ async fn import(
                 .await?
                 .with_context(|| format!("server {} has just been changed", draft.name))?,
         };
-        stored.push(lapi::check(db, ring, lapis, owner, server).await?);
+        stored.push(lapi::check(db, ring, lapis, owner, server).await?.0);
     }
     Ok(stored)
 }

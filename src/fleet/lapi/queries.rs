@@ -266,7 +266,7 @@ pub async fn delete(db: &Db, tenant: Tenant, name: &str) -> Result<bool, DbError
 }
 
 /// Tries a server and keeps what was found; no connection to the database is held meanwhile. The server as it was
-/// when it changed or went in between.
+/// when it changed or went in between; and whether it answered.
 ///
 /// # Errors
 /// As the statement fails, or the secrets do not open.
@@ -276,7 +276,7 @@ pub async fn check(
     lapis: &Lapis,
     tenant: Tenant,
     before: Server,
-) -> Result<Server, DbError> {
+) -> Result<(Server, bool), DbError> {
     let target = before
         .target(ring, tenant.id())
         .map_err(|e| DbError::Internal(format!("LAPI server {}: {e}", before.id)))?;
@@ -299,5 +299,5 @@ pub async fn check(
         )
         .await?;
     tx.commit().await?;
-    Ok(row.as_ref().map_or(before, server))
+    Ok((row.as_ref().map_or(before, server), found.reachable))
 }

@@ -1,3 +1,4 @@
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use axum::Json;
@@ -267,12 +268,17 @@ async fn replace(
     let draft = body.draft(name).check(app.lapis.policy(), Some(&before));
     let draft = draft.map_err(ApiError::Invalid)?;
     let begun = begin(&app, operator).await?;
-    let stored = queries::update(&app.db, &app.ring, operator.tenant, &before, &draft).await?;
-    let Some(server) = stored else {
-        begun.forgive();
-        return Err(ApiError::Conflict(
-            "the LAPI server has just been changed".to_owned(),
-        ));
+    let server = match queries::update(&app.db, &app.ring, operator.tenant, &before, &draft).await {
+        Ok(Some(server)) => server,
+        Ok(None) => {
+            begun.forgive();
+            let text = "the LAPI server has just been changed";
+            return Err(ApiError::Conflict(text.to_owned()));
+        }
+        Err(e) => {
+            begun.forgive();
+            return Err(e.into());
+        }
     };
     let server = checked(&app, operator, server, begun).await?;
     Ok(Json(server.into()))
@@ -289,8 +295,13 @@ async fn delete(
     if !is_name(&name) {
         return Err(NOT_FOUND);
     }
-    // Its writer may hold what goes, and want what is held.
-    if patiently(PATIENCE, || queries::delete(&app.db, operator.tenant, &name)).await? {
+    // Its writer may hold what goes, and want what is held. Gone at a second try is gone by the first.
+    let tries = AtomicUsize::new(0);
+    let once = || async {
+        let again = tries.fetch_add(1, Ordering::Relaxed) > 0;
+        Ok(queries::delete(&app.db, operator.tenant, &name).await? || again)
+    };
+    if patiently(PATIENCE, once).await? {
         Ok(StatusCode::NO_CONTENT)
     } else {
         Err(NOT_FOUND)
@@ -299,14 +310,14 @@ async fn delete(
 
 /// Before anything is stored: a request that may not try a server does nothing at all.
 async fn begin(app: &App, operator: Operator) -> Result<Try, ApiError> {
-    const TOO_MANY: &str = "too many servers did not answer: wait a minute";
+    const TOO_MANY: &str = "too many servers did not answer a moment ago, or have not answered yet";
     let begun = app.lapis.begin(operator.tenant.id()).await;
     begun.map_err(|seconds| ApiError::TooMany(TOO_MANY, seconds))
 }
 
 async fn checked(app: &App, operator: Operator, server: Server, begun: Try) -> Result<Server, ApiError> {
-    let server = queries::check(&app.db, &app.ring, &app.lapis, operator.tenant, server).await?;
-    let reached = server.checked.as_ref().is_some_and(|(_, check)| check.reachable);
+    let checked = queries::check(&app.db, &app.ring, &app.lapis, operator.tenant, server).await?;
+    let (server, reached) = checked;
     begun.end(reached).await;
     Ok(server)
 }

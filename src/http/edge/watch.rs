@@ -139,9 +139,10 @@ impl Watch {
         self.state().unread = true;
     }
 
-    /// Whether the last request's body was dropped so.
+    /// Whether the last request's body was dropped so. On HTTP/2 a stream ends alone.
     pub(super) fn left_unread(&self) -> bool {
-        self.state().unread
+        let state = self.state();
+        state.unread && !state.h2()
     }
 
     /// hyper was told to close.

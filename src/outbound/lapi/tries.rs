@@ -17,8 +17,10 @@ const WINDOW: Duration = Duration::from_mins(1);
 /// much again is added at random.
 const LEAST: Duration = Duration::from_secs(1);
 
-/// How long a try waits for those of the same tenant that are under way.
-const PATIENCE: Duration = Duration::from_secs(20);
+/// How long a try waits for those of the same tenant that are under way: it has 30 s itself.
+const PATIENCE: Duration = Duration::from_secs(3);
+/// When another one makes sense after that, in seconds.
+const SOON: u32 = 5;
 
 /// Tries in vain, by tenant.
 #[derive(Clone)]
@@ -48,7 +50,7 @@ impl Tries {
     /// Another try of this tenant, as soon as fewer than [`MOST`] are under way.
     ///
     /// # Errors
-    /// The seconds to wait, when there were too many in vain.
+    /// The seconds to wait, when there were too many in vain, or too many are under way.
     pub async fn begin(&self, tenant: i32) -> Result<Try, u32> {
         let fresh = async {
             Arc::new(Left {
@@ -72,6 +74,7 @@ impl Tries {
                 left,
                 permit: Some(permit),
             }),
+            None if left.in_vain.load(Ordering::Relaxed) < MOST => Err(SOON),
             None => Err(u32::try_from(WINDOW.as_secs()).unwrap_or(u32::MAX)),
         }
     }
