@@ -2,6 +2,7 @@
 
 pub mod alert;
 pub mod machine;
+pub mod stats;
 pub mod tenant;
 pub mod token;
 
@@ -15,4 +16,5 @@ pub fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new()
         .merge(alert::routes())
         .merge(machine::routes())
+        .merge(stats::routes())
 }

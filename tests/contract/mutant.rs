@@ -14,7 +14,7 @@ pub fn forgetful(sql: &str) -> String {
 }
 
 /// Reads, and the parameters after the tenant: what belongs to tenant 2, or to both.
-pub const READS: [(&str, &str); 63] = [
+pub const READS: [(&str, &str); 69] = [
     ("alert/exists_newer", ", '{newest_a}'"),
     ("alert/get", ", 201"),
     (
@@ -77,6 +77,27 @@ pub const READS: [(&str, &str); 63] = [
     ("machine/get_credentials", ", 201"),
     ("machine/get_upstream", ", 201"),
     ("machine/list", ""),
+    (
+        "stats/list_alerts",
+        ", NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, 'UTC', 15",
+    ),
+    (
+        "stats/list_buckets",
+        ", NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, 'UTC', 'day'",
+    ),
+    (
+        "stats/list_decisions",
+        ", NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, 'UTC', 15",
+    ),
+    (
+        "stats/list_heatmap",
+        ", NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, 'UTC'",
+    ),
+    (
+        "stats/list_places",
+        ", NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, 100",
+    ),
+    ("stats/list_scenarios", ""),
     ("stream/get", ", 201, '/v3/decisions/stream'"),
     ("token/count", ""),
     ("token/list", ""),

@@ -169,6 +169,30 @@ async fn reads_find_an_index_and_stop_at_the_page() {
         bad.extend(judge("alert/list", &args, "custom", &cost, f64::INFINITY));
     }
 
+    // Statistics read what they count, and nothing else.
+    let stats = |given: &[(usize, &str)]| {
+        let all = list(given);
+        let conditions: Vec<&str> = all.splitn(12, ", ").take(11).collect();
+        conditions.join(", ")
+    };
+    for given in [
+        &[(10, "now() - interval '1 hour'")][..],
+        &[(7, "'11.0.0.251'"), (8, "'11.0.0.251'"), (9, "'11.0.0.251'")],
+        &[(6, "'agent-7'"), (10, "now() - interval '7 days'")],
+    ] {
+        for (name, more) in [
+            ("stats/list_alerts", "'UTC', 15"),
+            ("stats/list_decisions", "'UTC', 15"),
+            ("stats/list_heatmap", "'UTC'"),
+            ("stats/list_places", "5000"),
+            ("stats/list_buckets", "'UTC', 'hour'"),
+        ] {
+            let args = format!("{}, {more}", stats(given));
+            let cost = explain(&client, name, &args, "service", "custom").await;
+            bad.extend(judge(name, &args, "custom", &cost, 10.0 * ROWS));
+        }
+    }
+
     // The others keep whatever kind of plan the server chooses, so both must do.
     let forward = format!("1, {machine}, '0', 0, '9223372036854775807', 50");
     let (below, seen) = (format!("1, '{batch}', 7, 20"), format!("1, {id}"));

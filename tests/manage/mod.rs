@@ -1,9 +1,11 @@
 //! What operators look at and administer.
 mod alert;
 mod cli;
+mod export;
 mod filters;
 mod import;
 mod machines;
 mod pages;
 mod shape;
+mod stats;
 mod strangers;

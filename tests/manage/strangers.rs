@@ -42,6 +42,7 @@ async fn operations(world: &World) -> Vec<(String, String)> {
     for needed in [
         "/api/alerts",
         "/api/alerts/{id}",
+        "/api/alerts/export",
         "/api/filters",
         "/api/filters/{id}",
         "/api/filters/test",
@@ -58,6 +59,12 @@ async fn operations(world: &World) -> Vec<(String, String)> {
         "/api/allowlists/{name}/entries",
         "/api/decisions/coverage",
         "/api/ips/{ip}/explain",
+        "/api/stats",
+        "/api/stats/distribution",
+        "/api/stats/decisions",
+        "/api/stats/heatmap",
+        "/api/stats/map",
+        "/api/stats/timeline",
         "/api/feeds",
         "/api/feeds/{name}",
         "/api/feeds/{name}/tokens",
@@ -265,12 +272,18 @@ async fn another_tenants_ids_are_404_and_untouched() {
     // lists hold one's own only
     for path in [
         "/api/alerts?limit=1000&raw=true",
+        "/api/alerts/export?raw=true",
+        "/api/alerts/export?format=csv",
         "/api/machines",
         "/api/filters",
         "/api/lapi-servers",
         "/api/allowlists",
         "/api/feeds",
         "/api/decisions?ip=198.51.100.1",
+        "/api/stats?period=all",
+        "/api/stats/distribution?period=all",
+        "/api/stats/decisions?period=all",
+        "/api/stats/map?period=all",
     ] {
         let list = stranger.get(path).await.expect(200).text();
         assert!(

@@ -4,4 +4,5 @@ mod model;
 mod queries;
 mod routes;
 
+pub use model::{Conditions, Filter};
 pub use routes::routes;

@@ -1,13 +1,17 @@
 //! An alert as the API shows it, and what may be asked of the list.
 
+mod conditions;
+pub mod csv;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
+pub use conditions::{Conditions, Filter};
+use conditions::{date, error, flag};
+
 use crate::http::{ApiError, FieldError};
-use crate::kernel::net::{Block, parse_block};
 use crate::kernel::page::Position;
-use crate::kernel::time::parse_timestamp;
 
 /// An alert. Every property is always there (gate-api.md 1.2).
 #[derive(Debug, Serialize, ToSchema)]
@@ -108,45 +112,6 @@ pub struct ListQuery {
     raw: Option<String>,
 }
 
-/// The conditions of a list.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-#[allow(missing_docs)]
-pub struct Filter {
-    pub filtered: Option<bool>,
-    pub forwarded: Option<bool>,
-    pub scenario: Option<String>,
-    pub country: Option<String>,
-    pub agent: Option<String>,
-    pub ip: Option<Block>,
-    pub since: Option<Timestamp>,
-    pub until: Option<Timestamp>,
-    pub newer_than: Option<Timestamp>,
-}
-
-impl Filter {
-    /// What a cursor is bound to.
-    #[must_use]
-    pub fn identity(&self) -> Vec<u8> {
-        let Self {
-            filtered,
-            forwarded,
-            scenario,
-            country,
-            agent,
-            ip,
-            since,
-            until,
-            newer_than: _,
-        } = self;
-        let ip = ip.map(|b| b.to_string());
-        format!(
-            "{:?}",
-            (filtered, forwarded, scenario, country, agent, ip, since, until)
-        )
-        .into_bytes()
-    }
-}
-
 /// Which part of a list.
 #[derive(Debug, Clone, Copy)]
 #[allow(missing_docs)]
@@ -164,45 +129,18 @@ impl ListQuery {
     /// 400 with every wrong parameter.
     pub fn check(self, now: Timestamp) -> Result<(Filter, Page, Option<String>), ApiError> {
         let mut wrong = Vec::new();
-        let filter = Filter {
-            filtered: flag("filtered", self.filtered.as_deref(), &mut wrong),
-            forwarded: flag("forwardedToCapi", self.forwarded_to_capi.as_deref(), &mut wrong),
-            scenario: checked(
-                "scenario",
-                self.scenario,
-                "must NOT have more than 200 characters",
-                &mut wrong,
-                |s| s.chars().count() <= 200 && !s.contains('\0'),
-            ),
-            country: checked(
-                "country",
-                self.country,
-                "must match pattern \"^[A-Z]{2}$\"",
-                &mut wrong,
-                |s| s.len() == 2 && s.bytes().all(|b| b.is_ascii_uppercase()),
-            ),
-            agent: checked(
-                "machineId",
-                self.machine_id,
-                "must match pattern \"^[a-zA-Z0-9_\\-.:]+$\" and have at most 255 characters",
-                &mut wrong,
-                |s| {
-                    (1..=255).contains(&s.len())
-                        && s.bytes()
-                            .all(|b| b.is_ascii_alphanumeric() || b"_-.:".contains(&b))
-                },
-            ),
-            ip: self.ip.and_then(|text| {
-                let block = parse_block(&text);
-                if block.is_none() {
-                    wrong.push(error("ip", "Invalid IP address format"));
-                }
-                block
-            }),
-            since: date("since", "Since date", self.since, now, &mut wrong),
-            until: date("until", "Until date", self.until, now, &mut wrong),
-            newer_than: date("newerThan", "newerThan", self.newer_than, now, &mut wrong),
+        let conditions = Conditions {
+            filtered: self.filtered,
+            forwarded_to_capi: self.forwarded_to_capi,
+            scenario: self.scenario,
+            country: self.country,
+            machine_id: self.machine_id,
+            ip: self.ip,
+            since: self.since,
+            until: self.until,
         };
+        let mut filter = conditions.check(now, &mut wrong);
+        filter.newer_than = date("newerThan", "newerThan", self.newer_than, now, &mut wrong);
         let page = Page {
             limit: number("limit", self.limit, 100, 1, 1000, &mut wrong),
             offset: number("offset", self.offset, 0, 0, i64::MAX, &mut wrong),
@@ -218,40 +156,6 @@ impl ListQuery {
             Err(ApiError::Invalid(wrong))
         }
     }
-}
-
-fn error(field: &str, reason: impl Into<String>) -> FieldError {
-    FieldError {
-        field: field.to_owned(),
-        reason: reason.into(),
-    }
-}
-
-fn flag(name: &str, text: Option<&str>, wrong: &mut Vec<FieldError>) -> Option<bool> {
-    match text {
-        None => None,
-        Some("true") => Some(true),
-        Some("false") => Some(false),
-        Some(_) => {
-            wrong.push(error(name, "must be boolean"));
-            None
-        }
-    }
-}
-
-fn checked(
-    name: &str,
-    text: Option<String>,
-    reason: &str,
-    wrong: &mut Vec<FieldError>,
-    good: impl Fn(&str) -> bool,
-) -> Option<String> {
-    let text = text?;
-    if good(&text) {
-        return Some(text);
-    }
-    wrong.push(error(name, reason));
-    None
 }
 
 fn number(
@@ -270,26 +174,6 @@ fn number(
         Err(_) => wrong.push(error(name, "must be integer")),
     }
     default
-}
-
-/// A time between 2020 and a day ahead.
-fn date(
-    name: &str,
-    label: &str,
-    text: Option<String>,
-    now: Timestamp,
-    wrong: &mut Vec<FieldError>,
-) -> Option<Timestamp> {
-    const EARLIEST: i64 = 1_577_836_800; // 2020-01-01
-    let text = text?;
-    match parse_timestamp(&text) {
-        None => wrong.push(error(name, "must match format \"date-time\"")),
-        Some(at) if at.as_second() < EARLIEST || at.as_second() > now.as_second() + 86_400 => {
-            wrong.push(error(name, format!("{label} out of acceptable range")));
-        }
-        Some(at) => return Some(at),
-    }
-    None
 }
 
 #[cfg(test)]

@@ -1,3 +1,5 @@
+mod export;
+
 use axum::Json;
 use axum::extract::{OriginalUri, Path, State};
 use axum::http::{HeaderMap, HeaderValue, header};
@@ -13,7 +15,10 @@ use crate::kernel::page::Position;
 
 /// Alerts.
 pub fn routes() -> OpenApiRouter<App> {
-    OpenApiRouter::new().routes(routes!(list)).routes(routes!(get))
+    OpenApiRouter::new()
+        .routes(routes!(list))
+        .routes(routes!(export::export))
+        .routes(routes!(get))
 }
 
 /// Stored alerts, newest first. A `Link` header with `rel="next"` leads to the page after, as long as there is one.

@@ -1,0 +1,7 @@
+//! Statistics of alerts and decisions: exact, of what is stored now, in the reader's time zone.
+
+mod model;
+mod queries;
+mod routes;
+
+pub use routes::routes;
