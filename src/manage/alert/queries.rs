@@ -61,6 +61,8 @@ pub async fn list(
         )
         .await?;
     tx.commit().await?;
+    // What follows may need another one: nobody waits for a place while holding one.
+    drop(connection);
     // With the signals themselves a page ends early rather than fill the memory.
     let shown = if page.raw {
         within(&rows, RAW_LIMIT)

@@ -127,13 +127,15 @@ impl StatsQuery {
     }
 }
 
-/// A zone of the IANA database. Names only: Postgres would read much else as a zone of its own making.
+/// A zone of the IANA database. Names of places only: Postgres reads much else as a zone of its own making, and `CET` as an
+/// offset that knows no summer.
 fn time_zone(name: &str) -> Option<TimeZone> {
     let odd = |c: char| !c.is_ascii_alphanumeric() && !"_+-/".contains(c);
-    if name.is_empty() || name.len() > 64 || name.contains(odd) {
+    let place = name.contains('/') && !name.starts_with("posix/") && !name.starts_with("right/");
+    if name.len() > 64 || name.contains(odd) || !place && name != "UTC" {
         return None;
     }
-    TimeZone::get(name).ok()
+    TimeZone::get(name).ok().filter(|tz| !tz.is_unknown())
 }
 
 /// All seven days of the week, Sunday first.
@@ -223,19 +225,26 @@ impl Unit {
                 .checked_sub(i64::from(date.weekday().to_monday_zero_offset()).days())
                 .ok()?,
         };
-        Some(begins.to_zoned(tz.clone()).ok()?.timestamp())
+        midnight(begins, tz)
     }
 
     fn next(self, at: Timestamp, tz: &TimeZone) -> Option<Timestamp> {
         let days = match self {
             Self::Minute => return at.checked_add(SignedDuration::from_mins(1)).ok(),
-            Self::Hour => return at.checked_add(SignedDuration::from_hours(1)).ok(),
+            // A clock that moves by half an hour moves the hours.
+            Self::Hour => return self.floor(at.checked_add(SignedDuration::from_hours(1)).ok()?, tz),
             Self::Day => 1,
             Self::Week => 7,
         };
-        let date = at.to_zoned(tz.clone()).date().checked_add(days.days()).ok()?;
-        Some(date.to_zoned(tz.clone()).ok()?.timestamp())
+        midnight(at.to_zoned(tz.clone()).date().checked_add(days.days()).ok()?, tz)
     }
+}
+
+/// The beginning of a day. Where the clock passes midnight twice it is the second, where it leaps over it what comes then:
+/// so does Postgres.
+fn midnight(date: Date, tz: &TimeZone) -> Option<Timestamp> {
+    let local = date.at(0, 0, 0, 0);
+    Some(tz.to_ambiguous_zoned(local).later().ok()?.timestamp())
 }
 
 /// Every bucket from the first instant to the last. What was counted is never left out, whatever the zone's clock did.

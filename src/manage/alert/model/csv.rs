@@ -71,25 +71,34 @@ pub fn line(alert: &AlertView) -> String {
     line
 }
 
-/// A text that a spreadsheet would run begins with an apostrophe instead (OWASP, CSV injection); numbers are numbers.
+/// What begins a formula, full-width forms included.
+const RISKY: [char; 8] = ['=', '+', '-', '@', '＝', '＋', '－', '＠'];
+
+/// A text that a spreadsheet would run begins with an apostrophe instead (OWASP, CSV injection); so does what would follow a
+/// semicolon or a tab, where these part the cells. Numbers are numbers.
 fn push(line: &mut String, value: &Value) {
-    match value {
-        Value::Null => {}
-        Value::String(text) => {
-            let risky = text.starts_with(['=', '+', '-', '@', '\t', '\r', '\n']);
-            let quoted = risky || text.contains([',', '"', '\r', '\n']);
-            if !quoted {
-                line.push_str(text);
-                return;
-            }
-            line.push('"');
-            if risky {
-                line.push('\'');
-            }
-            line.push_str(&text.replace('"', "\"\""));
+    let text = match value {
+        Value::Null => return,
+        Value::String(text) => text,
+        other => return line.push_str(&other.to_string()),
+    };
+    let quoted = text.contains([',', ';', '\t', '"', '\r', '\n']) || text.starts_with(RISKY);
+    if quoted {
+        line.push('"');
+    }
+    let mut begins = true;
+    for c in text.chars() {
+        if begins && RISKY.contains(&c) {
+            line.push('\'');
+        }
+        if c == '"' {
             line.push('"');
         }
-        other => line.push_str(&other.to_string()),
+        line.push(c);
+        begins = matches!(c, ';' | '\t' | '\r' | '\n');
+    }
+    if quoted {
+        line.push('"');
     }
 }
 
@@ -114,8 +123,11 @@ mod tests {
             (json!("+1"), "\"'+1\""),
             (json!("-1"), "\"'-1\""),
             (json!("@SUM(A1)"), "\"'@SUM(A1)\""),
-            (json!("\t=1"), "\"'\t=1\""),
-            (json!("\r=1"), "\"'\r=1\""),
+            (json!("\t=1"), "\"\t'=1\""),
+            (json!("\r=1"), "\"\r'=1\""),
+            (json!("x;=1+1"), "\"x;'=1+1\""),
+            (json!("＝1"), "\"'＝1\""),
+            (json!("a-b"), "a-b"),
             (json!("ünï"), "ünï"),
         ] {
             let mut line = String::new();

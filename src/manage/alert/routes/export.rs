@@ -1,3 +1,6 @@
+use std::sync::LazyLock;
+use std::time::Duration;
+
 use axum::body::{Body, Bytes};
 use axum::extract::State;
 use axum::http::{HeaderValue, header};
@@ -8,14 +11,20 @@ use serde::Deserialize;
 use utoipa::IntoParams;
 
 use crate::app::App;
-use crate::db::{DbError, Tenant};
-use crate::http::{ApiError, FieldError, Operator, Problem, QueryOf};
+use crate::db::{DbError, Tenant, patiently};
+use crate::http::{ApiError, FieldError, Operator, Problem, QueryOf, Turn, Turns};
 use crate::kernel::page::Position;
 use crate::manage::alert::model::{AlertView, Conditions, Filter, Page, csv};
 use crate::manage::alert::queries;
 
-/// Alerts that are read, and held, at a time.
-const PART: i64 = 1000;
+/// Alerts that are read, and held, at a time: one may have a message of 64 KiB.
+const PART: i64 = 250;
+/// Exports under way: each holds a part.
+static TURNS: LazyLock<Turns> = LazyLock::new(|| Turns::new(8, 2));
+/// How long an export waits for its turn.
+const WAIT: Duration = Duration::from_secs(5);
+/// How long a part is tried again while the database has no time.
+const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Which alerts, and how they are written.
 #[derive(Debug, Default, Deserialize, IntoParams)]
@@ -113,6 +122,8 @@ struct Export {
     raw: bool,
     after: Option<Position>,
     ended: bool,
+    /// Given back with the last part, or when nobody takes them any more.
+    _turn: Turn,
 }
 
 impl Export {
@@ -127,7 +138,8 @@ impl Export {
             after: self.after,
             raw: self.raw,
         };
-        let (alerts, last) = queries::list(&self.app.db, self.tenant, &self.filter, &page).await?;
+        let read = || queries::list(&self.app.db, self.tenant, &self.filter, &page);
+        let (alerts, last) = patiently(PATIENCE, read).await?;
         self.ended = last.is_none();
         self.after = last;
         Ok(Some(self.write(&alerts).into()))
@@ -142,17 +154,19 @@ impl Export {
     }
 }
 
-/// All alerts that meet the conditions, newest first, as one stream of lines: whatever their number, a thousand are held at
-/// a time. One that breaks off ends without the last chunk, so that no client takes a part for the whole.
+/// All alerts that meet the conditions, newest first, as one stream of lines: whatever their number, a few are held at a
+/// time. One that breaks off ends without the last chunk, so that no client takes a part for the whole.
 #[utoipa::path(get, path = "/api/alerts/export", tag = "Alerts", operation_id = "export_alerts", params(ExportQuery),
     responses((status = 200, body = String, content_type = "application/x-ndjson", description = "or text/csv"),
-        (status = 400, body = Problem), (status = 401, body = Problem)))]
+        (status = 400, body = Problem), (status = 401, body = Problem), (status = 429, body = Problem, description = "two at a time")))]
 pub async fn export(
     State(app): State<App>,
     operator: Operator,
     QueryOf(query): QueryOf<ExportQuery>,
 ) -> Result<Response, ApiError> {
     let (filter, format, raw) = query.check(Timestamp::now())?;
+    let turn = TURNS.take(operator.tenant.id(), WAIT).await;
+    let turn = turn.ok_or(ApiError::TooMany("too many exports are under way", 30))?;
     let mut export = Export {
         app,
         tenant: operator.tenant,
@@ -161,6 +175,7 @@ pub async fn export(
         raw: raw && format == Format::Ndjson,
         after: None,
         ended: false,
+        _turn: turn,
     };
     // The first part is read before the answer begins, so that what fails at once fails with a status.
     let first = export.next().await?.unwrap_or_default();

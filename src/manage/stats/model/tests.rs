@@ -150,6 +150,23 @@ fn buckets_begin_where_the_zone_says() {
         ),
         ["2026-11-21T19:15:00.000Z", "2026-11-21T20:15:00.000Z"]
     );
+    // Midnight comes twice on the Azores; on Lord Howe an hour lasts 90 minutes.
+    let azores = bounds("2026-10-24T12:00:00Z", "2026-10-26T12:00:00Z");
+    assert_eq!(
+        list(Unit::Day, "Atlantic/Azores", azores),
+        [
+            "2026-10-24T00:00:00.000Z",
+            "2026-10-25T01:00:00.000Z",
+            "2026-10-26T01:00:00.000Z"
+        ]
+    );
+    let howe = bounds("2026-04-04T13:30:00Z", "2026-04-04T17:00:00Z");
+    let hours = list(Unit::Hour, "Australia/Lord_Howe", howe);
+    assert_eq!(
+        hours.last().map(String::as_str),
+        Some("2026-04-04T16:30:00.000Z"),
+        "{hours:?}"
+    );
     // 2026-11-21 is a Saturday.
     assert_eq!(
         list(
