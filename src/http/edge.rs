@@ -23,7 +23,7 @@ use axum::Router;
 use axum::body::Body;
 use axum::extract::ConnectInfo;
 use axum::http::header::CONNECTION;
-use axum::http::{HeaderValue, Request, Version};
+use axum::http::{HeaderValue, Request};
 use hyper::body::Incoming;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
@@ -274,12 +274,11 @@ impl Server {
         let service = hyper::service::service_fn(|request: Request<Incoming>| {
             let exchange = Watch::begin(&watch);
             let (router, watch) = (self.router.clone(), Arc::clone(&watch));
-            let is_h1 = request.version() < Version::HTTP_2;
             let mut request = request.map(|body| Body::new(Received::new(body, Arc::clone(&watch))));
             request.extensions_mut().insert(ConnectInfo(peer));
             async move {
                 let mut response = router.oneshot(request).await?;
-                if is_h1 && watch.left_unread() {
+                if watch.left_unread() {
                     // hyper closes over what is left of the request; a client that does not know loses its next one.
                     let close = HeaderValue::from_static("close");
                     response.headers_mut().insert(CONNECTION, close);

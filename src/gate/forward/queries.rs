@@ -15,7 +15,6 @@ pub async fn list(db: &Db, lease: &Lease) -> Result<Vec<Entry>, DbError> {
     let tenant = lease.tenant.id();
     let mut connection = db.connection().await?;
     let tx = db.planned(&mut connection, lease.tenant).await?;
-    // A plan made while a partition was empty does not suit it when it is full.
     let rows = tx
         .query(
             sql!("forward/list"),
