@@ -29,6 +29,7 @@ use crate::gate::{Gate, filter};
 use crate::http::{Auth, edge, layers};
 use crate::jobs::Worker;
 use crate::kernel::net::{Block, parse_address};
+use crate::manage::stats;
 use crate::outbound::capi::Capi;
 
 /// How often partitions are made ahead and expired credentials go.
@@ -199,6 +200,7 @@ fn start_work(gate: &Gate, tasks: &TaskTracker, stop: &CancellationToken) {
         ],
     };
     tasks.spawn(worker.run(stop.clone()));
+    tasks.spawn(stats::fold(app.db.clone(), stop.clone()));
     tasks.spawn(upkeep(app.db, stop.clone()));
 }
 

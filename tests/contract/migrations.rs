@@ -188,8 +188,11 @@ async fn a_lock_in_the_way_is_waited_for() {
     let Some(made) = all.first() else {
         return;
     };
+    let also = Regex::new(r"CREATE (FUNCTION|INDEX) (\w+)").unwrap();
+    let drop = |hit: regex::Captures| format!("DROP {} IF EXISTS {} CASCADE;", &hit[1], &hit[2]);
+    let also: String = also.captures_iter(&text).map(drop).collect();
     let undo = format!(
-        "DROP TABLE {}; DELETE FROM refinery_schema_history WHERE version = {last}",
+        "DROP TABLE {}; {also} DELETE FROM refinery_schema_history WHERE version = {last}",
         all.join(", ")
     );
     client.batch_execute(&undo).await.expect("a step back");

@@ -14,7 +14,7 @@ pub fn forgetful(sql: &str) -> String {
 }
 
 /// Reads, and the parameters after the tenant: what belongs to tenant 2, or to both.
-pub const READS: [(&str, &str); 69] = [
+pub const READS: [(&str, &str); 74] = [
     ("alert/exists_newer", ", '{newest_a}'"),
     ("alert/get", ", 201"),
     (
@@ -97,6 +97,26 @@ pub const READS: [(&str, &str); 69] = [
         "stats/list_places",
         ", NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, 100",
     ),
+    (
+        "stats/list_rolled_alerts",
+        ", '1970-01-01', '1970-01-01', '1970-01-01', '2999-01-01', '2999-01-01', '2999-01-01', 'UTC', 15",
+    ),
+    (
+        "stats/list_rolled_buckets",
+        ", '1970-01-01', '1970-01-01', '2999-01-01', '2999-01-01', 'UTC', 'day'",
+    ),
+    (
+        "stats/list_rolled_decisions",
+        ", '1970-01-01', '1970-01-01', '1970-01-01', '2999-01-01', '2999-01-01', '2999-01-01', 'UTC', 15",
+    ),
+    (
+        "stats/list_rolled_heatmap",
+        ", '1970-01-01', '1970-01-01', '2999-01-01', '2999-01-01', 'UTC'",
+    ),
+    (
+        "stats/list_rolled_places",
+        ", '1970-01-01', '1970-01-01', '1970-01-01', '2999-01-01', '2999-01-01', '2999-01-01', true, 100",
+    ),
     ("stats/list_scenarios", ""),
     ("stream/get", ", 201, '/v3/decisions/stream'"),
     ("token/count", ""),
@@ -141,7 +161,7 @@ pub const READS: [(&str, &str); 69] = [
 ];
 
 /// Changes of tenant 2's rows.
-pub const CHANGES: [(&str, &str); 57] = [
+pub const CHANGES: [(&str, &str); 58] = [
     ("allowlist/delete", ", 'theirs'"),
     ("allowlist/delete_entry", ", 'theirs', '203.0.113.0/24'"),
     ("allowlist/delete_expired", ""),
@@ -179,6 +199,7 @@ pub const CHANGES: [(&str, &str); 57] = [
     ("machine/update_token", ", 201, '', now()"),
     ("machine/update_token_refused", ", 201, '\\xb0'"),
     ("machine/update_upstream", ", 201, '', now(), '{}'"),
+    ("stats/upsert", ", 100"),
     ("stream/delete", ", 201"),
     ("stream/upsert", ", 201, '/v3/decisions/stream', 'x', ''"),
     ("token/update_revoked", ", 201"),

@@ -1,7 +1,9 @@
 //! Statistics of alerts and decisions: exact, of what is stored now, in the reader's time zone.
 
+mod jobs;
 mod model;
 mod queries;
 mod routes;
 
+pub use jobs::fold;
 pub use routes::routes;

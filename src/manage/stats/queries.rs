@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
 
@@ -10,7 +10,7 @@ use super::model::views::{
     Bounds, Bucket, CountryCount, Decisions, Distribution, DurationCount, Heatmap, Map, MapCell, MapCountry,
     NamedCountry, Range, ScenarioCount, Summary, Timeline,
 };
-use super::model::{self, Question, Unit};
+use super::model::{self, Question, Unit, Window};
 use crate::db::{Db, DbError, Tenant, sql};
 use crate::kernel::time::rfc3339_millis;
 
@@ -22,6 +22,9 @@ const COUNTRIES: usize = 15;
 const TOP_COUNTRIES: usize = 10;
 /// Rows of one kind on the map.
 const PLACES: i64 = 5000;
+/// The whole pieces of time that counts are kept by, beside days; those of pairs, which are many more.
+const PIECE: SignedDuration = SignedDuration::from_hours(1);
+const PAIR_PIECE: SignedDuration = SignedDuration::from_hours(6);
 const CATEGORIES: [&str; 4] = ["<1h", "1-24h", "1-7d", ">7d"];
 
 /// Runs a statement whose first eleven parameters are the alert list's conditions.
@@ -50,9 +53,33 @@ async fn ask(
         &filter.until,
     ];
     params.extend(more);
+    run(db, tenant, sql, &params).await
+}
+
+/// Runs a statement on the counts: tenant, the instants of a window, and more.
+async fn ask_rolled(
+    db: &Db,
+    tenant: Tenant,
+    sql: &str,
+    times: &[Timestamp],
+    more: &[&(dyn ToSql + Sync)],
+) -> Result<Vec<Row>, DbError> {
+    let tenant_id = tenant.id();
+    let mut params: Vec<&(dyn ToSql + Sync)> = vec![&tenant_id];
+    params.extend(times.iter().map(|at| at as &(dyn ToSql + Sync)));
+    params.extend(more);
+    run(db, tenant, sql, &params).await
+}
+
+async fn run(
+    db: &Db,
+    tenant: Tenant,
+    sql: &str,
+    params: &[&(dyn ToSql + Sync)],
+) -> Result<Vec<Row>, DbError> {
     let mut connection = db.read_connection().await?;
     let tx = db.planned(&mut connection, tenant).await?;
-    let rows = tx.query(sql, &params).await?;
+    let rows = tx.query(sql, params).await?;
     tx.commit().await?;
     Ok(rows)
 }
@@ -125,24 +152,21 @@ impl Charts {
 
 async fn list_alerts(db: &Db, tenant: Tenant, question: &Question) -> Result<Charts, DbError> {
     let most = i64::try_from(COUNTRIES).unwrap_or(i64::MAX);
-    let rows = ask(
-        db,
-        tenant,
-        sql!("stats/list_alerts"),
-        question,
-        &[&question.zone, &most],
-    )
-    .await?;
+    let more: [&(dyn ToSql + Sync); 2] = [&question.zone, &most];
+    let rows = match Window::of(&question.filter, PIECE) {
+        Some(window) => {
+            let statement = sql!("stats/list_rolled_alerts");
+            ask_rolled(db, tenant, statement, &window.with_days(), &more).await?
+        }
+        None => ask(db, tenant, sql!("stats/list_alerts"), question, &more).await?,
+    };
     Ok(Charts::of(rows))
 }
 
 /// Everything in a few numbers.
 pub async fn summary(db: &Db, tenant: Tenant, question: &Question) -> Result<Summary, DbError> {
     let charts = list_alerts(db, tenant, question).await?;
-    let mut connection = db.read_connection().await?;
-    let tx = db.planned(&mut connection, tenant).await?;
-    let all = tx.query(sql!("stats/list_scenarios"), &[&tenant.id()]).await?;
-    tx.commit().await?;
+    let all = run(db, tenant, sql!("stats/list_scenarios"), &[&tenant.id()]).await?;
     let bounds = charts.bounds();
     let total = charts.rows(0).next();
     let count = |name: &str| total.map_or(0, |row| row.get(name));
@@ -202,8 +226,14 @@ pub async fn distribution(db: &Db, tenant: Tenant, question: &Question) -> Resul
 /// The decisions that alerts carried.
 pub async fn decisions(db: &Db, tenant: Tenant, question: &Question) -> Result<Decisions, DbError> {
     let most = i64::try_from(COUNTRIES).unwrap_or(i64::MAX);
-    let statement = sql!("stats/list_decisions");
-    let rows = ask(db, tenant, statement, question, &[&question.zone, &most]).await?;
+    let more: [&(dyn ToSql + Sync); 2] = [&question.zone, &most];
+    let rows = match Window::of(&question.filter, PIECE) {
+        Some(window) => {
+            let statement = sql!("stats/list_rolled_decisions");
+            ask_rolled(db, tenant, statement, &window.with_days(), &more).await?
+        }
+        None => ask(db, tenant, sql!("stats/list_decisions"), question, &more).await?,
+    };
     let charts = Charts::of(rows);
     let category = |row: &Row| {
         let label: String = row.get("label");
@@ -225,14 +255,22 @@ pub async fn decisions(db: &Db, tenant: Tenant, question: &Question) -> Result<D
 
 /// Alerts by weekday and hour.
 pub async fn heatmap(db: &Db, tenant: Tenant, question: &Question) -> Result<Heatmap, DbError> {
-    let rows = ask(
-        db,
-        tenant,
-        sql!("stats/list_heatmap"),
-        question,
-        &[&question.zone],
-    )
-    .await?;
+    let rows = match Window::of(&question.filter, PIECE) {
+        Some(window) => {
+            let statement = sql!("stats/list_rolled_heatmap");
+            ask_rolled(db, tenant, statement, &window.bounds(), &[&question.zone]).await?
+        }
+        None => {
+            ask(
+                db,
+                tenant,
+                sql!("stats/list_heatmap"),
+                question,
+                &[&question.zone],
+            )
+            .await?
+        }
+    };
     let mut map = Heatmap {
         matrix: vec![vec![0; 24]; 7],
         ..Heatmap::default()
@@ -255,7 +293,14 @@ pub async fn heatmap(db: &Db, tenant: Tenant, question: &Question) -> Result<Hea
 
 /// Where alerts come from.
 pub async fn map(db: &Db, tenant: Tenant, question: &Question) -> Result<Map, DbError> {
-    let rows = ask(db, tenant, sql!("stats/list_places"), question, &[&PLACES]).await?;
+    let rows = match Window::of(&question.filter, PAIR_PIECE) {
+        Some(window) => {
+            let statement = sql!("stats/list_rolled_places");
+            let more: [&(dyn ToSql + Sync); 2] = [&window.everything, &PLACES];
+            ask_rolled(db, tenant, statement, &window.with_days(), &more).await?
+        }
+        None => ask(db, tenant, sql!("stats/list_places"), question, &[&PLACES]).await?,
+    };
     let mut map = Map::default();
     for row in rows {
         let (count, top_scenario) = (row.get("n"), row.get("scenario"));
@@ -294,8 +339,15 @@ pub async fn timeline(db: &Db, tenant: Tenant, question: &Question) -> Result<Ti
     };
     let first = first.unwrap_or(last).min(last);
     let unit = Unit::of(last.duration_since(first));
-    let statement = sql!("stats/list_buckets");
-    let rows = ask(db, tenant, statement, question, &[&question.zone, &unit.as_str()]).await?;
+    let name = unit.as_str();
+    let more: [&(dyn ToSql + Sync); 2] = [&question.zone, &name];
+    let rows = match Window::of(&question.filter, PIECE).filter(|_| unit != Unit::Minute) {
+        Some(window) => {
+            let statement = sql!("stats/list_rolled_buckets");
+            ask_rolled(db, tenant, statement, &window.bounds(), &more).await?
+        }
+        None => ask(db, tenant, sql!("stats/list_buckets"), question, &more).await?,
+    };
     let bucket = |row: &Row| {
         let at: Timestamp = row.get("at");
         let bucket = Bucket {
@@ -311,4 +363,29 @@ pub async fn timeline(db: &Db, tenant: Tenant, question: &Question) -> Result<Ti
         unit: unit.as_str(),
         buckets: model::buckets(counted, unit, (first, last), &question.tz),
     })
+}
+
+/// Tenants with changes that are not in the counts yet.
+pub async fn list_unfolded(db: &Db) -> Result<Vec<Tenant>, DbError> {
+    let mut connection = db.connection().await?;
+    let tx = db.platform(&mut connection).await?;
+    let rows = tx.query(sql!("platform/list_unfolded"), &[]).await?;
+    tx.commit().await?;
+    Ok(rows
+        .iter()
+        .map(|row| Tenant::proven(row.get("tenant_id")))
+        .collect())
+}
+
+/// Folds the oldest changes of a tenant into its counts; how many they were. None when another replica is at it.
+pub async fn fold(db: &Db, tenant: Tenant, most: i64) -> Result<Option<i64>, DbError> {
+    let mut connection = db.connection().await?;
+    let tx = db.planned(&mut connection, tenant).await?;
+    let claimed = tx.query_opt(sql!("stats/claim"), &[&tenant.id()]).await?;
+    if !claimed.is_some_and(|row| row.get("claimed")) {
+        return Ok(None);
+    }
+    let folded = tx.query_opt(sql!("stats/upsert"), &[&tenant.id(), &most]).await?;
+    tx.commit().await?;
+    Ok(folded.map(|row| row.get("folded")))
 }

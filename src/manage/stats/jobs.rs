@@ -1,0 +1,45 @@
+use std::time::Duration;
+
+use rand::RngExt as _;
+use tokio_util::sync::CancellationToken;
+
+use super::queries;
+use crate::db::{Db, DbError, Tenant};
+
+/// A chart reads what is not folded row by row; this keeps it short.
+const PAUSE: Duration = Duration::from_secs(3);
+/// Changes folded in one transaction.
+const PORTION: i64 = 1000;
+
+/// Folds changes into the counts, of one tenant after the other, until `stop`. Every replica looks; which one folds does
+/// not matter.
+pub async fn fold(db: Db, stop: CancellationToken) {
+    loop {
+        match queries::list_unfolded(&db).await {
+            Ok(tenants) => {
+                for tenant in tenants {
+                    // One tenant's trouble is not the others'.
+                    if let Err(e) = fold_tenant(&db, tenant, &stop).await {
+                        tracing::warn!(tenant = tenant.id(), cause = %e, "counts were not folded and will be later");
+                    }
+                }
+            }
+            Err(e) => tracing::warn!(cause = %e, "counts were not folded and will be later"),
+        }
+        let pause = PAUSE.mul_f64(rand::rng().random_range(0.8..1.2));
+        tokio::select! {
+            () = tokio::time::sleep(pause) => {}
+            () = stop.cancelled() => return,
+        }
+    }
+}
+
+async fn fold_tenant(db: &Db, tenant: Tenant, stop: &CancellationToken) -> Result<(), DbError> {
+    while !stop.is_cancelled() {
+        let folded = queries::fold(db, tenant, PORTION).await?;
+        if folded.unwrap_or(0) < PORTION {
+            break;
+        }
+    }
+    Ok(())
+}
