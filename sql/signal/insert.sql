@@ -23,14 +23,27 @@ WITH new AS (
     source_scope, source_value, source_ip, source_range, as_number, as_name, cn, country,
     filter_rules, filter_reasons, actor)
   ON CONFLICT (tenant_id, key) DO NOTHING
-  RETURNING key, raw_offset, forward_state, filtered, has_decisions),
-decided AS (
-  INSERT INTO alert_decision (tenant_id, alert_key, item, simulated, duration_ms, until, uuid, origin, type, scope, value, duration, scenario)
-  SELECT $1, d.key, d.item, d.simulated, d.duration_ms, d.until, d.uuid, d.origin, d.type, d.scope, d.value, d.duration, d.scenario
+  RETURNING key, raw_offset, forward_state, filtered, has_decisions, scenario AS of, geo_country_code, geo_country_name, geo_latitude, geo_longitude),
+d AS (
+  SELECT d.*, new.geo_country_code, new.geo_country_name
   FROM unnest($45::uuid[], $46::int[], $47::boolean[], $48::bigint[], $49::timestamptz[],
     $50::text[], $51::text[], $52::text[], $53::text[], $54::text[], $55::text[], $56::text[])
     AS d(key, item, simulated, duration_ms, until, uuid, origin, type, scope, value, duration, scenario)
   JOIN new ON new.key = d.key),
+decided AS (
+  INSERT INTO alert_decision (tenant_id, alert_key, item, simulated, duration_ms, until, uuid, origin, type, scope, value, duration, scenario)
+  SELECT $1, d.key, d.item, d.simulated, d.duration_ms, d.until, d.uuid, d.origin, d.type, d.scope, d.value, d.duration, d.scenario FROM d),
+-- What charts count, see V0013: one row a batch.
+counted AS (
+  INSERT INTO stat_delta (tenant_id, at, sign, filtered, scenario, country, country_name, cell,
+    decision_scenario, decision_length, decision_country, decision_name)
+  SELECT $1, now(), 1, a.filtered, a.scenario, a.country, a.country_name, a.cell,
+    coalesce(c.scenario, '{}'), coalesce(c.length, '{}'), coalesce(c.country, '{}'), coalesce(c.name, '{}')
+  FROM (SELECT count(*) FILTER (WHERE filtered) AS filtered, array_agg(of) AS scenario, array_agg(geo_country_code) AS country,
+          array_agg(geo_country_name) AS country_name, array_agg(stat_cell(geo_latitude, geo_longitude)) AS cell
+        FROM new HAVING count(*) > 0) a
+  CROSS JOIN (SELECT array_agg(scenario) AS scenario, array_agg(stat_length(duration_ms)) AS length,
+                array_agg(geo_country_code) AS country, array_agg(geo_country_name) AS name FROM d) c),
 -- One INSERT for both ways out: the second part is not even begun for a tenant that keeps no set.
 leaving AS (
   INSERT INTO outbox (tenant_id, topic, subject_id, keys)
