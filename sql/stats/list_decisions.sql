@@ -12,6 +12,7 @@ WITH a AS (
     AND ($2::boolean IS NULL OR a.filtered = $2)
     AND ($3::boolean IS NULL OR (a.forwarded_at IS NOT NULL) = $3)
     AND ($4::text IS NULL OR position($4 IN a.scenario) > 0)
+    AND ($14::text[] IS NULL OR a.scenario = ANY ($14))
     AND ($5::text IS NULL OR a.geo_country_code = $5)
     AND ($6::text IS NULL OR a.agent = $6)
     AND ($7::inet IS NULL OR (a.source_lo >= $7 AND a.source_lo <= $8 AND a.source_hi <= $8)

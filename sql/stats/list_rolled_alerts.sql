@@ -1,6 +1,7 @@
 -- As list_alerts.sql for a question that only says when: whole hours and days from their counts, what is not folded yet,
 -- and the rows at the edges, which share an hour with what is not asked for. $2 since, $3 the first whole hour, $4 the
--- first whole day, $5 the end of the last whole day, $6 the end of the last whole hour, $7 until, not included.
+-- first whole day, $5 the end of the last whole day, $6 the end of the last whole hour, $7 until, not included, $10
+-- whether that is all of them.
 WITH edge AS MATERIALIZED (
   SELECT received_at AS at, filtered, forwarded_at, scenario, geo_country_code AS country, geo_country_name AS name
   FROM alert WHERE tenant_id = $1 AND NOT local_audit AND received_at >= $2 AND received_at < $3
@@ -15,11 +16,13 @@ total AS (
   UNION ALL SELECT at, sign * cardinality(scenario), filtered, forwarded FROM fresh
   UNION ALL SELECT at, 1, filtered::int, (forwarded_at IS NOT NULL)::int FROM edge),
 part AS (
-  SELECT dim, key, sub, n FROM stat_count WHERE tenant_id = $1 AND dim IN (1, 2) AND span = 1 AND at >= $4 AND at < $5
+  SELECT dim, key, sub, n FROM stat_count WHERE tenant_id = $1 AND dim IN (1, 2) AND span = 0 AND $10::boolean
   UNION ALL
-  SELECT dim, key, sub, n FROM stat_count WHERE tenant_id = $1 AND dim IN (1, 2) AND span = 2 AND at >= $3 AND at < $4
+  SELECT dim, key, sub, n FROM stat_count WHERE tenant_id = $1 AND dim IN (1, 2) AND span = 1 AND at >= $4 AND at < $5 AND NOT $10::boolean
   UNION ALL
-  SELECT dim, key, sub, n FROM stat_count WHERE tenant_id = $1 AND dim IN (1, 2) AND span = 2 AND at >= $5 AND at < $6
+  SELECT dim, key, sub, n FROM stat_count WHERE tenant_id = $1 AND dim IN (1, 2) AND span = 2 AND at >= $3 AND at < $4 AND NOT $10::boolean
+  UNION ALL
+  SELECT dim, key, sub, n FROM stat_count WHERE tenant_id = $1 AND dim IN (1, 2) AND span = 2 AND at >= $5 AND at < $6 AND NOT $10::boolean
   UNION ALL
   SELECT 1, s.scenario, '', f.sign FROM fresh f CROSS JOIN LATERAL unnest(f.scenario) AS s(scenario)
   UNION ALL

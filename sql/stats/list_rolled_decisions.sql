@@ -15,11 +15,13 @@ total AS (
   UNION ALL SELECT at, sign * cardinality(decision_length) FROM fresh
   UNION ALL SELECT at, 1 FROM edge),
 part AS (
-  SELECT dim, key, sub, n FROM stat_count WHERE tenant_id = $1 AND dim IN (3, 4, 5) AND span = 1 AND at >= $4 AND at < $5
+  SELECT dim, key, sub, n FROM stat_count WHERE tenant_id = $1 AND dim IN (3, 4, 5) AND span = 0 AND $10::boolean
   UNION ALL
-  SELECT dim, key, sub, n FROM stat_count WHERE tenant_id = $1 AND dim IN (3, 4, 5) AND span = 2 AND at >= $3 AND at < $4
+  SELECT dim, key, sub, n FROM stat_count WHERE tenant_id = $1 AND dim IN (3, 4, 5) AND span = 1 AND at >= $4 AND at < $5 AND NOT $10::boolean
   UNION ALL
-  SELECT dim, key, sub, n FROM stat_count WHERE tenant_id = $1 AND dim IN (3, 4, 5) AND span = 2 AND at >= $5 AND at < $6
+  SELECT dim, key, sub, n FROM stat_count WHERE tenant_id = $1 AND dim IN (3, 4, 5) AND span = 2 AND at >= $3 AND at < $4 AND NOT $10::boolean
+  UNION ALL
+  SELECT dim, key, sub, n FROM stat_count WHERE tenant_id = $1 AND dim IN (3, 4, 5) AND span = 2 AND at >= $5 AND at < $6 AND NOT $10::boolean
   UNION ALL
   SELECT v.dim, v.key, v.sub, s.sign
   FROM (SELECT f.sign, d.scenario, d.length, d.country, d.name

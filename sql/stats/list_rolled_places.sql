@@ -1,5 +1,5 @@
 -- As list_places.sql for a question that only says when; times as in list_rolled_alerts.sql, but six hours for one.
--- Without a beginning ($8) the counts of all time take the days' place.
+-- $8 is whether that is all of them.
 WITH edge AS MATERIALIZED (
   SELECT scenario, geo_country_code AS country, geo_country_name AS name, stat_cell(geo_latitude, geo_longitude) AS cell
   FROM alert WHERE tenant_id = $1 AND NOT local_audit AND received_at >= $2 AND received_at < $3
@@ -22,11 +22,13 @@ pair AS (
   UNION ALL SELECT 6, country, scenario, sign FROM fresh WHERE country IS NOT NULL
   UNION ALL SELECT 7, cell::text, scenario, sign FROM fresh WHERE cell IS NOT NULL),
 named AS (
-  SELECT key, sub, n FROM stat_count WHERE tenant_id = $1 AND dim = 2 AND span = 1 AND at >= $4 AND at < $5
+  SELECT key, sub, n FROM stat_count WHERE tenant_id = $1 AND dim = 2 AND span = 0 AND $8::boolean
   UNION ALL
-  SELECT key, sub, n FROM stat_count WHERE tenant_id = $1 AND dim = 2 AND span = 2 AND at >= $3 AND at < $4
+  SELECT key, sub, n FROM stat_count WHERE tenant_id = $1 AND dim = 2 AND span = 1 AND at >= $4 AND at < $5 AND NOT $8::boolean
   UNION ALL
-  SELECT key, sub, n FROM stat_count WHERE tenant_id = $1 AND dim = 2 AND span = 2 AND at >= $5 AND at < $6
+  SELECT key, sub, n FROM stat_count WHERE tenant_id = $1 AND dim = 2 AND span = 2 AND at >= $3 AND at < $4 AND NOT $8::boolean
+  UNION ALL
+  SELECT key, sub, n FROM stat_count WHERE tenant_id = $1 AND dim = 2 AND span = 2 AND at >= $5 AND at < $6 AND NOT $8::boolean
   UNION ALL SELECT country, coalesce(name, ''), sign FROM fresh WHERE country IS NOT NULL),
 name AS (
   SELECT key, max(sub) AS name FROM (SELECT key, sub FROM named GROUP BY key, sub HAVING sum(n) <> 0) k GROUP BY key),

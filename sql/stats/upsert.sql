@@ -31,7 +31,6 @@ counts AS (
   INSERT INTO stat_count AS c (tenant_id, dim, span, at, key, sub, n)
   SELECT $1, f.dim, s.span, s.at, f.key, f.sub, sum(f.n)
   FROM fine f CROSS JOIN LATERAL (VALUES (0, 'epoch'::timestamptz), (1, date_bin('1 day', f.at, 'epoch')), (2, f.at)) AS s(span, at)
-  WHERE s.span > 0 OR f.dim > 5
   GROUP BY 2, 3, 4, 5, 6 HAVING sum(f.n) <> 0 ORDER BY 2, 3, 4, 5, 6
   ON CONFLICT (tenant_id, dim, span, at, key, sub) DO UPDATE SET n = c.n + excluded.n)
 SELECT count(*) AS folded FROM gone

@@ -14,22 +14,35 @@ pub fn forgetful(sql: &str) -> String {
 }
 
 /// Reads, and the parameters after the tenant: what belongs to tenant 2, or to both.
-pub const READS: [(&str, &str); 74] = [
+pub const READS: [(&str, &str); 78] = [
     ("alert/exists_newer", ", '{newest_a}'"),
     ("alert/get", ", 201"),
     (
         "alert/list",
-        ", NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, 100, 0",
+        ", NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, 100, 0, NULL",
     ),
     (
         "alert/list",
-        ", NULL, NULL, 'canary', NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, 2, 1",
+        ", NULL, NULL, 'canary', NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, 2, 1, NULL",
     ),
     (
         "alert/list",
-        ", NULL, NULL, NULL, NULL, NULL, '192.0.2.7', '192.0.2.7', '192.0.2.7', NULL, NULL, NULL, NULL, 100, 0",
+        ", NULL, NULL, NULL, NULL, NULL, '192.0.2.7', '192.0.2.7', '192.0.2.7', NULL, NULL, NULL, NULL, 100, 0, NULL",
     ),
     ("alert/get_body", ", '{batch_b}'"),
+    (
+        "alert/count",
+        ", NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL",
+    ),
+    (
+        "alert/count_newest",
+        ", NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, 100",
+    ),
+    (
+        "alert/count_rolled",
+        ", '1970-01-01', '1970-01-01', '2999-01-01', '2999-01-01'",
+    ),
+    ("alert/list_scenarios", ", 'canary', 100"),
     ("allowlist/count", ""),
     ("allowlist/get", ", 'canary'"),
     (
@@ -79,27 +92,27 @@ pub const READS: [(&str, &str); 74] = [
     ("machine/list", ""),
     (
         "stats/list_alerts",
-        ", NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, 'UTC', 15",
+        ", NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, 'UTC', 15, NULL",
     ),
     (
         "stats/list_buckets",
-        ", NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, 'UTC', 'day'",
+        ", NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, 'UTC', 'day', NULL",
     ),
     (
         "stats/list_decisions",
-        ", NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, 'UTC', 15",
+        ", NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, 'UTC', 15, NULL",
     ),
     (
         "stats/list_heatmap",
-        ", NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, 'UTC'",
+        ", NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, 'UTC', NULL",
     ),
     (
         "stats/list_places",
-        ", NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, 100",
+        ", NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, 100, NULL",
     ),
     (
         "stats/list_rolled_alerts",
-        ", '1970-01-01', '1970-01-01', '1970-01-01', '2999-01-01', '2999-01-01', '2999-01-01', 'UTC', 15",
+        ", '1970-01-01', '1970-01-01', '1970-01-01', '2999-01-01', '2999-01-01', '2999-01-01', 'UTC', 15, true",
     ),
     (
         "stats/list_rolled_buckets",
@@ -107,7 +120,7 @@ pub const READS: [(&str, &str); 74] = [
     ),
     (
         "stats/list_rolled_decisions",
-        ", '1970-01-01', '1970-01-01', '1970-01-01', '2999-01-01', '2999-01-01', '2999-01-01', 'UTC', 15",
+        ", '1970-01-01', '1970-01-01', '1970-01-01', '2999-01-01', '2999-01-01', '2999-01-01', 'UTC', 15, true",
     ),
     (
         "stats/list_rolled_heatmap",

@@ -99,7 +99,7 @@ fn list(given: &[(usize, &str)]) -> String {
     for (n, value) in given {
         params[n - 2] = value;
     }
-    format!("1, {}, 50, 0", params.join(", "))
+    format!("1, {}, 50, 0, NULL", params.join(", "))
 }
 
 fn judge(name: &str, args: &str, mode: &str, cost: &Cost, limit: f64) -> Option<String> {
@@ -181,11 +181,11 @@ async fn reads_find_an_index_and_stop_at_the_page() {
         &[(6, "'agent-7'"), (10, "now() - interval '7 days'")],
     ] {
         for (name, more) in [
-            ("stats/list_alerts", "'UTC', 15"),
-            ("stats/list_decisions", "'UTC', 15"),
-            ("stats/list_heatmap", "'UTC'"),
-            ("stats/list_places", "5000"),
-            ("stats/list_buckets", "'UTC', 'hour'"),
+            ("stats/list_alerts", "'UTC', 15, NULL"),
+            ("stats/list_decisions", "'UTC', 15, NULL"),
+            ("stats/list_heatmap", "'UTC', NULL"),
+            ("stats/list_places", "5000, NULL"),
+            ("stats/list_buckets", "'UTC', 'hour', NULL"),
         ] {
             let args = format!("{}, {more}", stats(given));
             let cost = explain(&client, name, &args, "service", "custom").await;

@@ -109,3 +109,59 @@ async fn the_last_page_has_no_next_and_a_cursor_stays_within_its_tenant() {
         answer.text()
     );
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_list_is_counted_or_estimated() {
+    let world = World::with(1, &[("GARRISON_FORWARD_ENABLED", "false")]).await;
+    let machine = world.machine("default").await;
+    machine
+        .push_ok(world.server(), &[signal("192.0.2.1"), signal("192.0.2.2")])
+        .await;
+    let api = world.api();
+    let counted = async |query: &str| {
+        let answer = api.get(&format!("/api/alerts?limit=1&{query}")).await.expect(200);
+        let text = |name| answer.header(name).expect("a header");
+        let n: i64 = text("x-total-count").parse().expect("a number");
+        (n, text("x-total-count-is"))
+    };
+    let exact = |n| (n, "exact".to_owned());
+    for how in ["estimate", "exact"] {
+        assert_eq!(counted(&format!("count={how}")).await, exact(2));
+        assert_eq!(counted(&format!("count={how}&ip=192.0.2.1")).await, exact(1));
+        assert_eq!(counted(&format!("count={how}&scenario=nothing")).await, exact(0));
+    }
+    assert_eq!(
+        api.get("/api/alerts").await.expect(200).header("x-total-count"),
+        None
+    );
+    // 40,000 more, as if they came over 20 days; a third of them of one country, evenly.
+    let fill = "INSERT INTO alert (tenant_id, key, forward_state, filtered, has_decisions, scenario, geo_country_code, received_at)
+        SELECT 1, overlay(gen_random_uuid()::text PLACING left(time_key(now())::text, 13) FROM 1)::uuid, 0, false, false, 'many/' || i % 7, CASE WHEN i % 3 = 0 THEN 'FR' END,
+          date_bin('1 minute', now() - i * interval '43 seconds', 'epoch') FROM generate_series(1, 40000) i;
+      INSERT INTO stat_delta (tenant_id, at, sign, scenario, country, country_name, cell)
+        SELECT 1, received_at, 1, array_agg(scenario), array_agg(geo_country_code), array_agg(NULL::text), array_agg(NULL::int)
+        FROM alert WHERE scenario LIKE 'many/%' GROUP BY received_at";
+    let client = world.db.client().await;
+    client.batch_execute(fill).await.expect("fill");
+    assert_eq!(counted("count=estimate").await, exact(40_002));
+    assert_eq!(counted("count=exact&country=FR").await, exact(13_333));
+    assert_eq!(counted("count=exact&scenario=many%2F3").await, exact(5_714));
+    assert_eq!(counted("count=estimate&scenario=many%2F3").await, exact(5_714));
+    let (n, is) = counted("count=estimate&country=FR").await;
+    assert!((13_000..13_700).contains(&n) && is == "estimate", "{n} {is}");
+    let (n, is) = counted("count=estimate&scenario=any").await;
+    assert!((39_500..40_500).contains(&n) && is == "estimate", "{n} {is}");
+    // From time to time exactly what the list has.
+    let times = "SELECT (now() - interval '9 days 3 hours')::timestamptz(0)::text, (now() - interval '17 minutes')::timestamptz(0)::text";
+    let row = client.query_one(times, &[]).await.expect("times");
+    let (since, until): (String, String) = (row.get(0), row.get(1));
+    let rows = "SELECT count(*) FROM alert WHERE received_at BETWEEN $1::text::timestamptz AND $2::text::timestamptz";
+    let rows: i64 = client
+        .query_one(rows, &[&since, &until])
+        .await
+        .expect("rows")
+        .get(0);
+    let at = |text: &str| text.replace(' ', "T").replace("+00", "Z");
+    let range = format!("count=exact&since={}&until={}", at(&since), at(&until));
+    assert_eq!(counted(&range).await, exact(rows));
+}

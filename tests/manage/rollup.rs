@@ -101,37 +101,37 @@ async fn compare(client: &mut Client, since: &str, until: &str, zone: &str) {
         for (rolled, kept, naive, named, columns) in [
             (
                 "list_rolled_alerts",
-                format!("{zoned}, 15"),
+                format!("{zoned}, 15, false"),
                 "list_alerts",
-                format!("'{zone}', 15"),
+                format!("'{zone}', 15, NULL"),
                 charts,
             ),
             (
                 "list_rolled_decisions",
-                format!("{zoned}, 15"),
+                format!("{zoned}, 15, false"),
                 "list_decisions",
-                format!("'{zone}', 15"),
+                format!("'{zone}', 15, NULL"),
                 vec!["chart", "label", "CASE WHEN chart = 5 THEN name END", "n"],
             ),
             (
                 "list_rolled_heatmap",
                 bounds.clone(),
                 "list_heatmap",
-                format!("'{zone}'"),
+                format!("'{zone}', NULL"),
                 vec!["weekday", "hour", "n"],
             ),
             (
                 "list_rolled_buckets",
                 format!("{bounds}, 'hour'"),
                 "list_buckets",
-                format!("'{zone}', 'hour'"),
+                format!("'{zone}', 'hour', NULL"),
                 vec!["at", "n", "filtered", "forwarded"],
             ),
             (
                 "list_rolled_buckets",
                 format!("{bounds}, 'week'"),
                 "list_buckets",
-                format!("'{zone}', 'week'"),
+                format!("'{zone}', 'week', NULL"),
                 vec!["at", "n", "filtered", "forwarded"],
             ),
         ] {
@@ -151,7 +151,7 @@ async fn compare(client: &mut Client, since: &str, until: &str, zone: &str) {
             "n",
             "scenario",
         ];
-        let counted = rows(&tx, "list_places", &format!("{raw}, 5000"), &columns).await;
+        let counted = rows(&tx, "list_places", &format!("{raw}, 5000, NULL"), &columns).await;
         let kept = rows(
             &tx,
             "list_rolled_places",
@@ -250,7 +250,7 @@ async fn kept_counts_are_what_the_rows_say_while_everything_moves() {
         ];
         let start = Instant::now();
         let mut n = 0;
-        while start.elapsed() < Duration::from_secs(12) {
+        while start.elapsed() < Duration::from_secs(12) || n < 12 {
             let (a, b, zone) = {
                 let mut rng = rand::rng();
                 let zone = zones[rng.random_range(0..zones.len())];
@@ -272,10 +272,8 @@ async fn kept_counts_are_what_the_rows_say_while_everything_moves() {
             n += 1;
         }
         stop.store(true, Ordering::Relaxed);
-        n
     };
-    let ((), (), asked) = tokio::join!(pushing, moving, checking);
-    assert!(asked >= 12, "only {asked} questions");
+    tokio::join!(pushing, moving, checking);
     // A replica dies; what it left is folded by the other, once.
     world.servers[1].kill9();
     let client = world.db.client().await;

@@ -4,5 +4,6 @@ mod model;
 mod queries;
 mod routes;
 
-pub use model::{Conditions, Filter};
+pub use model::{Conditions, Filter, Window};
+pub use queries::{Asked, ask};
 pub use routes::routes;

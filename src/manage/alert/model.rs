@@ -2,6 +2,7 @@
 
 mod conditions;
 pub mod csv;
+mod window;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -9,6 +10,7 @@ use utoipa::{IntoParams, ToSchema};
 
 pub use conditions::{Conditions, Filter};
 use conditions::{date, error, flag};
+pub use window::Window;
 
 use crate::http::{ApiError, FieldError};
 use crate::kernel::page::Position;
@@ -110,6 +112,19 @@ pub struct ListQuery {
     /// Whether `rawJson` is filled.
     #[param(value_type = Option<bool>, default = false)]
     raw: Option<String>,
+    /// Tells in `X-Total-Count` how many alerts the whole list has: `exact` counts them, `estimate` counts up to ten
+    /// thousand and goes on from there by how many there are in all. `X-Total-Count-Is` tells which of both it is.
+    #[param(pattern = "^(estimate|exact)$")]
+    count: Option<String>,
+}
+
+/// How a list is counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Counting {
+    /// As far as it costs little.
+    Estimate,
+    /// Every alert.
+    Exact,
 }
 
 /// Which part of a list.
@@ -120,6 +135,7 @@ pub struct Page {
     pub offset: i64,
     pub after: Option<Position>,
     pub raw: bool,
+    pub count: Option<Counting>,
 }
 
 impl ListQuery {
@@ -146,6 +162,15 @@ impl ListQuery {
             offset: number("offset", self.offset, 0, 0, i64::MAX, &mut wrong),
             after: None,
             raw: flag("raw", self.raw.as_deref(), &mut wrong).unwrap_or(false),
+            count: match self.count.as_deref() {
+                None => None,
+                Some("estimate") => Some(Counting::Estimate),
+                Some("exact") => Some(Counting::Exact),
+                Some(_) => {
+                    wrong.push(error("count", "must be equal to one of estimate, exact"));
+                    None
+                }
+            },
         };
         if self.cursor.is_some() && page.offset != 0 {
             wrong.push(error("offset", "does not go with cursor"));
@@ -231,6 +256,7 @@ mod tests {
             ("until", &["1970-01-01T00:00:00Z"]),
             ("newerThan", &["x"]),
             ("raw", &["x"]),
+            ("count", &["", "all"]),
         ] {
             for value in values {
                 assert_eq!(check(&[(name, value)]).unwrap_err(), [name], "{name}={value}");

@@ -1,18 +1,80 @@
 //! Alerts in the database.
 
+mod count;
+
 use std::collections::{BTreeMap, HashMap};
+use std::net::IpAddr;
 
 use jiff::Timestamp;
 use tokio_postgres::Row;
+use tokio_postgres::types::ToSql;
 use uuid::Uuid;
 
+pub use count::count;
+
 use super::model::{AlertView, Filter, Page};
-use crate::db::{Db, DbError, Tenant, sql};
+use crate::db::{Db, DbError, Tenant, TenantTx, sql};
 use crate::kernel::page::Position;
 use crate::kernel::time::rfc3339_millis;
 
 /// Most bytes of signals on one page.
 const RAW_LIMIT: usize = 8 << 20;
+
+/// Scenarios that are looked for by name; more are looked for letter by letter.
+const MOST_NAMES: i64 = 2000;
+
+/// The conditions as statements take them.
+pub struct Asked<'a> {
+    filter: &'a Filter,
+    part: Option<&'a str>,
+    lo: Option<IpAddr>,
+    hi: Option<IpAddr>,
+    single: Option<String>,
+    /// The scenarios that are meant, where a part of a name was given and they are few: what an index finds.
+    pub names: Option<Vec<String>>,
+}
+
+impl Asked<'_> {
+    /// The second to the eleventh parameter.
+    #[must_use]
+    pub fn params(&self) -> [&(dyn ToSql + Sync); 10] {
+        [
+            &self.filter.filtered,
+            &self.filter.forwarded,
+            &self.part,
+            &self.filter.country,
+            &self.filter.agent,
+            &self.lo,
+            &self.hi,
+            &self.single,
+            &self.filter.since,
+            &self.filter.until,
+        ]
+    }
+}
+
+/// Gets the conditions ready.
+///
+/// # Errors
+/// As the database fails.
+pub async fn ask<'a>(tx: &TenantTx<'_>, filter: &'a Filter) -> Result<Asked<'a>, DbError> {
+    let mut names = None;
+    if let Some(part) = &filter.scenario {
+        let tenant = tx.tenant().id();
+        let statement = sql!("alert/list_scenarios");
+        let rows = tx.query(statement, &[&tenant, part, &(MOST_NAMES + 1)]).await?;
+        let few = i64::try_from(rows.len()).is_ok_and(|n| n <= MOST_NAMES);
+        names = few.then(|| rows.iter().map(|row| row.get("scenario")).collect());
+    }
+    Ok(Asked {
+        filter,
+        part: filter.scenario.as_deref().filter(|_| names.is_none()),
+        lo: filter.ip.map(|b| b.lo()),
+        hi: filter.ip.map(|b| b.hi()),
+        single: filter.ip.filter(|b| b.lo() == b.hi()).map(|b| b.lo().to_string()),
+        names,
+    })
+}
 
 /// A page of alerts, and where the next one begins, if there may be one.
 pub async fn list(
@@ -31,35 +93,18 @@ pub async fn list(
             return Ok((Vec::new(), None));
         }
     }
-    let (lo, hi) = (filter.ip.map(|b| b.lo()), filter.ip.map(|b| b.hi()));
-    let single = filter.ip.filter(|b| b.lo() == b.hi()).map(|b| b.lo().to_string());
+    let asked = ask(&tx, filter).await?;
     let after = page.after.map(|p| (Timestamp::from_microsecond(p.at), p.id));
     let (at, id) = match after {
         Some((Ok(at), id)) => (Some(at), Some(id)),
         _ => (None, None),
     };
-    let rows = tx
-        .query(
-            sql!("alert/list"),
-            &[
-                &tenant.id(),
-                &filter.filtered,
-                &filter.forwarded,
-                &filter.scenario,
-                &filter.country,
-                &filter.agent,
-                &lo,
-                &hi,
-                &single,
-                &filter.since,
-                &filter.until,
-                &at,
-                &id,
-                &page.limit,
-                &page.offset,
-            ],
-        )
-        .await?;
+    let tenant_id = tenant.id();
+    let mut params: Vec<&(dyn ToSql + Sync)> = vec![&tenant_id];
+    params.extend(asked.params());
+    let place: [&(dyn ToSql + Sync); 5] = [&at, &id, &page.limit, &page.offset, &asked.names];
+    params.extend(place);
+    let rows = tx.query(sql!("alert/list"), &params).await?;
     tx.commit().await?;
     // What follows may need another one: nobody waits for a place while holding one.
     drop(connection);

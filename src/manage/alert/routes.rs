@@ -1,5 +1,8 @@
 mod export;
 
+use std::sync::LazyLock;
+use std::time::Duration;
+
 use axum::Json;
 use axum::extract::{OriginalUri, Path, State};
 use axum::http::{HeaderMap, HeaderValue, header};
@@ -7,11 +10,15 @@ use jiff::Timestamp;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::model::{AlertView, ListQuery};
+use super::model::{AlertView, Counting, ListQuery};
 use super::queries;
 use crate::app::App;
-use crate::http::{ApiError, Operator, Problem, QueryOf};
+use crate::http::{ApiError, Operator, Problem, QueryOf, Turns};
 use crate::kernel::page::Position;
+
+/// To count may take seconds and a connection: few at a time, and of one tenant fewer.
+static TURNS: LazyLock<Turns> = LazyLock::new(|| Turns::new(6, 2));
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Alerts.
 pub fn routes() -> OpenApiRouter<App> {
@@ -23,8 +30,10 @@ pub fn routes() -> OpenApiRouter<App> {
 
 /// Stored alerts, newest first. A `Link` header with `rel="next"` leads to the page after, as long as there is one.
 #[utoipa::path(get, path = "/api/alerts", tag = "Alerts", params(ListQuery),
-    responses((status = 200, body = Vec<AlertView>, headers(("link" = String, description = "the next page"))),
-        (status = 400, body = Problem), (status = 401, body = Problem)))]
+    responses((status = 200, body = Vec<AlertView>, headers(("link" = String, description = "the next page"),
+            ("x-total-count" = i64, description = "with `count`: how many alerts the whole list has"),
+            ("x-total-count-is" = String, description = "`exact` or `estimate`"))),
+        (status = 400, body = Problem), (status = 401, body = Problem), (status = 429, body = Problem)))]
 async fn list(
     State(app): State<App>,
     operator: Operator,
@@ -39,6 +48,19 @@ async fn list(
     }
     let (alerts, last) = queries::list(&app.db, operator.tenant, &filter, &page).await?;
     let mut headers = HeaderMap::new();
+    if let Some(how) = page.count {
+        let turn = TURNS.take(operator.tenant.id(), PATIENCE).await;
+        let turn = turn.ok_or(ApiError::TooMany("too many lists are being counted", 5))?;
+        let (n, is) = queries::count(&app.db, operator.tenant, &filter, how).await?;
+        drop(turn);
+        headers.insert("x-total-count", n.into());
+        let is = if is == Counting::Exact {
+            "exact"
+        } else {
+            "estimate"
+        };
+        headers.insert("x-total-count-is", HeaderValue::from_static(is));
+    }
     if let Some(last) = last {
         let cursor = last.encode(&app.ring, operator.tenant.id(), &identity);
         let link = next_link(uri.path(), uri.query(), &cursor);

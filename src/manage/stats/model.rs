@@ -1,7 +1,6 @@
 //! What may be asked of statistics, and how counts become charts.
 
 pub mod views;
-mod window;
 
 use std::collections::BTreeMap;
 
@@ -15,8 +14,6 @@ use views::{Bucket, Day, Hour, Weekday};
 
 use crate::http::{ApiError, FieldError};
 use crate::manage::alert::{Conditions, Filter};
-
-pub use window::Window;
 
 /// Sunday first, as the contract counts.
 const NAMES: [&str; 7] = ["Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"];

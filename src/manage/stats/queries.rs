@@ -10,9 +10,10 @@ use super::model::views::{
     Bounds, Bucket, CountryCount, Decisions, Distribution, DurationCount, Heatmap, Map, MapCell, MapCountry,
     NamedCountry, Range, ScenarioCount, Summary, Timeline,
 };
-use super::model::{self, Question, Unit, Window};
+use super::model::{self, Question, Unit};
 use crate::db::{Db, DbError, Tenant, sql};
 use crate::kernel::time::rfc3339_millis;
+use crate::manage::alert::{self, Window};
 
 /// Scenarios of a chart.
 const SCENARIOS: usize = 10;
@@ -27,7 +28,7 @@ const PIECE: SignedDuration = SignedDuration::from_hours(1);
 const PAIR_PIECE: SignedDuration = SignedDuration::from_hours(6);
 const CATEGORIES: [&str; 4] = ["<1h", "1-24h", "1-7d", ">7d"];
 
-/// Runs a statement whose first eleven parameters are the alert list's conditions.
+/// Runs a statement whose first eleven parameters are the alert list's conditions, and whose last are the scenarios.
 async fn ask(
     db: &Db,
     tenant: Tenant,
@@ -35,25 +36,17 @@ async fn ask(
     question: &Question,
     more: &[&(dyn ToSql + Sync)],
 ) -> Result<Vec<Row>, DbError> {
-    let filter = &question.filter;
-    let (lo, hi) = (filter.ip.map(|b| b.lo()), filter.ip.map(|b| b.hi()));
-    let single = filter.ip.filter(|b| b.lo() == b.hi()).map(|b| b.lo().to_string());
+    let mut connection = db.read_connection().await?;
+    let tx = db.planned(&mut connection, tenant).await?;
+    let asked = alert::ask(&tx, &question.filter).await?;
     let tenant_id = tenant.id();
-    let mut params: Vec<&(dyn ToSql + Sync)> = vec![
-        &tenant_id,
-        &filter.filtered,
-        &filter.forwarded,
-        &filter.scenario,
-        &filter.country,
-        &filter.agent,
-        &lo,
-        &hi,
-        &single,
-        &filter.since,
-        &filter.until,
-    ];
+    let mut params: Vec<&(dyn ToSql + Sync)> = vec![&tenant_id];
+    params.extend(asked.params());
     params.extend(more);
-    run(db, tenant, sql, &params).await
+    params.push(&asked.names);
+    let rows = tx.query(sql, &params).await?;
+    tx.commit().await?;
+    Ok(rows)
 }
 
 /// Runs a statement on the counts: tenant, the instants of a window, and more.
@@ -156,6 +149,7 @@ async fn list_alerts(db: &Db, tenant: Tenant, question: &Question) -> Result<Cha
     let rows = match Window::of(&question.filter, PIECE) {
         Some(window) => {
             let statement = sql!("stats/list_rolled_alerts");
+            let more: [&(dyn ToSql + Sync); 3] = [&question.zone, &most, &window.everything];
             ask_rolled(db, tenant, statement, &window.with_days(), &more).await?
         }
         None => ask(db, tenant, sql!("stats/list_alerts"), question, &more).await?,
@@ -230,6 +224,7 @@ pub async fn decisions(db: &Db, tenant: Tenant, question: &Question) -> Result<D
     let rows = match Window::of(&question.filter, PIECE) {
         Some(window) => {
             let statement = sql!("stats/list_rolled_decisions");
+            let more: [&(dyn ToSql + Sync); 3] = [&question.zone, &most, &window.everything];
             ask_rolled(db, tenant, statement, &window.with_days(), &more).await?
         }
         None => ask(db, tenant, sql!("stats/list_decisions"), question, &more).await?,

@@ -137,6 +137,7 @@ impl Export {
             offset: 0,
             after: self.after,
             raw: self.raw,
+            count: None,
         };
         let read = || queries::list(&self.app.db, self.tenant, &self.filter, &page);
         let (alerts, last) = patiently(PATIENCE, read).await?;

@@ -1,6 +1,6 @@
 use jiff::{SignedDuration, Timestamp};
 
-use crate::manage::alert::Filter;
+use super::Filter;
 
 const DAY: SignedDuration = SignedDuration::from_hours(24);
 /// Nothing was received before.
