@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help run test lint bench deps fmt clean
+.PHONY: help run test lint bench bench-large drill deps fmt clean
 
 help: ## show this list
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 16
@@ -15,6 +15,12 @@ lint: ## formatting, clippy, and cargo-deny where it is installed
 
 bench: ## install what is missing, build, and measure how fast signals are taken in and decisions go out (docs/benchmarks.md)
 	@dev/bench.sh
+
+bench-large: ## measure what is read when the tables have 1 and 10 million alerts (an hour; BENCH_ALERTS=1000000 for one)
+	@BENCH_PARTS=large dev/bench.sh
+
+drill: ## what takes too long for every change: kills, an absence of ten minutes, plans with a million alerts (half an hour)
+	@dev/drill.sh
 
 deps: ## install what running and testing need, where it is missing
 	@dev/deps.sh test

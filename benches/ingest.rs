@@ -12,6 +12,8 @@ mod lapi;
 #[allow(dead_code, clippy::pedantic)]
 #[path = "../tests/support/lapi_store.rs"]
 mod lapi_store;
+#[path = "ingest/large/mod.rs"]
+mod large;
 #[path = "ingest/limit.rs"]
 mod limit;
 #[path = "ingest/load.rs"]
@@ -75,6 +77,9 @@ async fn measure(settings: &Settings) -> anyhow::Result<()> {
     }
     if settings.has("search") {
         search::measure(settings, &place).await?;
+    }
+    if settings.has("large") {
+        large::measure(settings, &place).await?;
     }
     println!("load average before {load}, after {}", process::load_average());
     Ok(())

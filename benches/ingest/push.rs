@@ -8,6 +8,7 @@ use anyhow::ensure;
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, Full};
 use hyper::Request;
+use hyper::body::Incoming;
 use hyper::client::conn::http1::{SendRequest, handshake};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
@@ -34,6 +35,25 @@ impl Connection {
         let answer = self.0.send_request(request).await?;
         let status = answer.status().as_u16();
         Ok((status, answer.into_body().collect().await?.to_bytes()))
+    }
+
+    /// Sends a request; what it is answered comes piece by piece.
+    pub async fn stream(&mut self, request: Request<Full<Bytes>>) -> anyhow::Result<Incoming> {
+        self.0.ready().await?;
+        let answer = self.0.send_request(request).await?;
+        ensure!(answer.status() == 200, "{}", answer.status());
+        Ok(answer.into_body())
+    }
+
+    /// Sends a request for a page; where the next one is.
+    pub async fn link(&mut self, request: Request<Full<Bytes>>) -> anyhow::Result<Option<String>> {
+        self.0.ready().await?;
+        let answer = self.0.send_request(request).await?;
+        ensure!(answer.status() == 200, "{}", answer.status());
+        let link = answer.headers().get("link").and_then(|link| link.to_str().ok());
+        let next = link.and_then(|link| Some(link.split_once('<')?.1.split_once('>')?.0.to_owned()));
+        answer.into_body().collect().await?;
+        Ok(next)
     }
 }
 

@@ -19,10 +19,14 @@ pub struct Settings {
     pub backlog: u32,
     /// Decisions among which one address is searched.
     pub search: u32,
+    /// Alerts of the large tables, one run each.
+    pub large: Vec<i64>,
 }
 
 /// All parts, in their order.
-const PARTS: &str = "ingest,replication,backlog,search";
+const PARTS: &str = "ingest,replication,backlog,search,large";
+/// Those measured when nothing is said: the last takes an hour.
+const USUAL: &str = "ingest,replication,backlog,search";
 
 impl Settings {
     pub fn read() -> anyhow::Result<Self> {
@@ -34,13 +38,17 @@ impl Settings {
             connections: list("BENCH_CONNECTIONS", &[1, 8, 32])?,
             forward: number("BENCH_FORWARD", 1)? != 0,
             parts: std::env::var("BENCH_PARTS")
-                .unwrap_or_else(|_| PARTS.to_owned())
+                .unwrap_or_else(|_| USUAL.to_owned())
                 .split(',')
                 .map(|part| part.trim().to_owned())
                 .collect(),
             replication: u32::try_from(number("BENCH_REPLICATION_SECONDS", 10)?)?,
             backlog: u32::try_from(number("BENCH_BACKLOG", 100_000)?)?,
             search: u32::try_from(number("BENCH_SEARCH", 1_000_000)?)?,
+            large: list("BENCH_ALERTS", &[1_000_000, 10_000_000])?
+                .into_iter()
+                .map(i64::try_from)
+                .collect::<Result<_, _>>()?,
         };
         ensure!(
             settings

@@ -69,6 +69,8 @@ async fn explain(client: &Client, name: &str, args: &str, role: &str, mode: &str
         "filter_rule",
         "machine",
         "allowlist",
+        // Of all time is all of them, and nearly all are this tenant's here.
+        "stat_total",
     ]
     .map(str::to_owned);
     let script = format!(
@@ -191,6 +193,46 @@ async fn reads_find_an_index_and_stop_at_the_page() {
             let cost = explain(&client, name, &args, "service", "custom").await;
             bad.extend(judge(name, &args, "custom", &cost, 10.0 * ROWS));
         }
+    }
+
+    // Kept counts: as many rows as hours and days have values, whatever the number of alerts.
+    let week = "now() - interval '7 days', date_trunc('hour', now() - interval '6 days 23 hours'), date_trunc('day', now() - interval '6 days', 'UTC'), \
+                '9998-12-31', '9998-12-31', '9998-12-31'";
+    let all = "'1970-01-01', '1970-01-01', '1970-01-01', '9998-12-31', '9998-12-31', '9998-12-31'";
+    let ends = "now() - interval '7 days', date_trunc('hour', now() - interval '6 days 23 hours'), '9998-12-31', '9998-12-31'";
+    for (name, args) in [
+        ("stats/list_rolled_alerts", format!("1, {week}, 'UTC', 15, false")),
+        ("stats/list_rolled_alerts", format!("1, {all}, 'UTC', 15, true")),
+        (
+            "stats/list_rolled_decisions",
+            format!("1, {week}, 'UTC', 15, false"),
+        ),
+        (
+            "stats/list_rolled_decisions",
+            format!("1, {all}, 'UTC', 15, true"),
+        ),
+        ("stats/list_rolled_places", format!("1, {all}, true, 5000")),
+        ("stats/list_rolled_heatmap", format!("1, {ends}, 'UTC'")),
+        ("stats/list_rolled_buckets", format!("1, {ends}, 'UTC', 'hour'")),
+        ("alert/count_rolled", format!("1, {ends}")),
+        ("stats/list_scenarios", "1".to_owned()),
+        ("alert/list_scenarios", "1, 'scenario-7', 2001".to_owned()),
+    ] {
+        let cost = explain(&client, name, &args, "service", "custom").await;
+        bad.extend(judge(name, &args, "custom", &cost, 2.0 * ROWS));
+    }
+    let names = "ARRAY['crowdsecurity/scenario-7']";
+    let none = "NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL";
+    for (name, args) in [
+        ("alert/list", format!("1, {none}, NULL, NULL, 50, 0, {names}")),
+        (
+            "alert/list",
+            format!("1, {none}, NULL, NULL, 50, 0, ARRAY['nothing']"),
+        ),
+        ("alert/count_newest", format!("1, {none}, {names}, 10001")),
+    ] {
+        let cost = explain(&client, name, &args, "service", "custom").await;
+        bad.extend(judge(name, &args, "custom", &cost, ROWS));
     }
 
     // The others keep whatever kind of plan the server chooses, so both must do.

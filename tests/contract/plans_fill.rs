@@ -1,10 +1,14 @@
 //! A database with a large tenant and a smaller one, as a month of real traffic leaves it.
+use crate::support::env;
 use crate::support::postgres::Database;
 use tokio_postgres::Client;
 
-pub const ALERTS: i32 = 300_000;
+/// Alerts of the larger tenant; `make drill` asks for a million.
+pub fn alerts() -> i32 {
+    env("GARRISON_TEST_PLANS_ALERTS").map_or(300_000, |n| n.parse().expect("a number of alerts"))
+}
 
-/// Tenant 1 with 300,000 alerts, tenant 2 with 30,000: 60 scenarios, 200 agents, 120 countries, 20,000 addresses, four
+/// Tenant 1 with these alerts, tenant 2 with a tenth of them: 60 scenarios, 200 agents, 120 countries, 20,000 addresses, four
 /// weeks, 50 alerts a batch. One alert in seven is filtered, a tenth of the last waits to be forwarded.
 pub async fn filled() -> (Database, Client) {
     let db = Database::migrated().await;
@@ -20,14 +24,20 @@ pub async fn filled() -> (Database, Client) {
         INSERT INTO filter_set (tenant_id) SELECT id FROM tenant;
         INSERT INTO filter_rule (tenant_id, name, expression, version) SELECT t.id, 'r', '{}', 1 FROM tenant t, generate_series(1, 20)";
     client.batch_execute(control).await.expect("control rows");
-    for (tenant, alerts) in [(1, ALERTS), (2, ALERTS / 10)] {
+    for (tenant, alerts) in [(1, alerts()), (2, alerts() / 10)] {
         client
             .batch_execute(&rows(tenant, alerts))
             .await
             .unwrap_or_else(|e| panic!("fill: {:?}", e.as_db_error()));
     }
     client.batch_execute(DECISIONS).await.expect("decisions");
-    client.batch_execute("ANALYZE").await.expect("analyze");
+    client.batch_execute(CHANGES).await.expect("changes");
+    let fold = std::fs::read_to_string("sql/stats/upsert.sql").expect("a statement");
+    for tenant in [1, 2] {
+        let all = format!("DEALLOCATE ALL; PREPARE p AS {fold}\n; EXECUTE p({tenant}, 10000000); DEALLOCATE ALL");
+        client.batch_execute(&all).await.expect("fold");
+    }
+    client.batch_execute("VACUUM ANALYZE").await.expect("analyze");
     (db, client)
 }
 
@@ -46,6 +56,13 @@ const DECISIONS: &str = "
     WITH a AS (INSERT INTO allowlist (tenant_id, name) VALUES (1, 'office') RETURNING id)
     INSERT INTO allowlist_entry (tenant_id, allowlist_id, value, lo, hi)
       SELECT 1, a.id, host(ip), ip, ip FROM a, generate_series(1, 20000) n, LATERAL (SELECT '12.0.0.0'::inet + n::bigint * 9 AS ip) x";
+
+/// What pushes would have left for the counts.
+const CHANGES: &str = "
+    INSERT INTO stat_delta (tenant_id, at, sign, filtered, scenario, country, country_name, cell)
+      SELECT tenant_id, received_at, 1, count(*) FILTER (WHERE filtered), array_agg(scenario), array_agg(geo_country_code),
+             array_agg(NULL::text), array_agg(hashtext(geo_country_code) % 180 + 90090)
+      FROM alert GROUP BY tenant_id, received_at";
 
 fn rows(tenant: i32, alerts: i32) -> String {
     let batches = alerts / 50;
