@@ -19,7 +19,7 @@ use tracing_subscriber::EnvFilter;
 use super::context::{FirstStart, Installation, set_fact};
 use super::output::say;
 use crate::api::{self, Scrape};
-use crate::app::{App, AutoEnrolment, Settings};
+use crate::app::{App, AutoEnrolment, Keep, Settings};
 use crate::config::{Config, LogFormat};
 use crate::db::{Db, DbError, sql};
 use crate::fleet::replication::{Absorb, Read, Write};
@@ -153,6 +153,10 @@ fn gate(installation: &Installation, listens: Option<SocketAddr>) -> anyhow::Res
         tenant_hosts: config.enrolment.hosts.clone(),
         public_url: config.server.public_url.clone(),
         own_addresses: own_addresses(config),
+        ip_info: Keep {
+            answers: config.ip_info.keep,
+            failures: config.ip_info.keep_failures,
+        },
     };
     let (db, ring) = (installation.db.clone(), installation.ring.clone());
     let app = App {
@@ -161,6 +165,7 @@ fn gate(installation: &Installation, listens: Option<SocketAddr>) -> anyhow::Res
         ring,
         capi,
         lapis: super::lapi::client(config, listens)?,
+        directory: super::ipinfo::directory(config, listens)?,
         settings: Arc::new(settings),
         outbox: Arc::new(Notify::new()),
         draining: Arc::new(AtomicBool::new(false)),
