@@ -36,7 +36,7 @@ pub fn directory(config: &Config, listens: Option<SocketAddr>) -> anyhow::Result
                 };
                 // Whoever answers may send us anywhere: what tenants' URLs may not reach, theirs may not either.
                 let guarded = Guarded::new(super::lapi::policy(config, listens))?;
-                Registry::Rdap(Rdap::new(guarded, start))
+                Registry::Rdap(Box::new(Rdap::new(guarded, start)))
             }
         });
     }

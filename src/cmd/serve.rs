@@ -250,8 +250,10 @@ async fn delete_expired(db: &Db) -> Result<(), DbError> {
 }
 
 fn start_logging(config: &Config) {
-    // The migration library tells every step; the driver, at debug, the values of parameters: hashes and keys.
-    const QUIET: &str = "refinery_core=warn,tokio_postgres=warn";
+    // The migration library tells every step; the driver, at debug, the values of parameters: hashes and keys; the
+    // resolver every datagram that is not its answer, and whoever sends those fills the log.
+    const QUIET: &str =
+        "refinery_core=warn,tokio_postgres=warn,hickory_net=error,hickory_proto=error,hickory_resolver=error";
     let filter = EnvFilter::try_new(format!("{},{QUIET}", config.logging.level))
         .unwrap_or_else(|_| EnvFilter::new("info"));
     let builder = tracing_subscriber::fmt()

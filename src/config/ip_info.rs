@@ -220,9 +220,11 @@ fn registries(found: &Found) -> Result<Vec<WhoisServer>, ConfigError> {
     texts.iter().map(server).collect()
 }
 
-/// `name`, or `name=host:port`.
+/// `name`, `name:port`, or `name=host:port`.
 fn registry(text: &str) -> Option<WhoisServer> {
-    let (name, at) = text.split_once('=').unwrap_or((text, text));
+    let Some((name, at)) = text.split_once('=') else {
+        return whois_server(text);
+    };
     let name = name.trim().to_ascii_lowercase();
     let server = whois_server(at.trim())?;
     is_host(&name).then_some(WhoisServer { name, ..server })

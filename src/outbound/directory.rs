@@ -17,7 +17,7 @@ pub enum Registry {
     /// TCP port 43.
     Whois(Whois),
     /// JSON over HTTPS.
-    Rdap(Rdap),
+    Rdap(Box<Rdap>),
 }
 
 /// What was found.

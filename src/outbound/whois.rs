@@ -11,7 +11,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
 use super::registration::Registration;
-use parse::{decode, parse, referrals};
+use parse::{decode, is_refusal, parse, referrals};
 
 /// How long a query may take, connection and all.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -42,6 +42,9 @@ pub enum WhoisError {
     /// No name, no connection, or a broken one.
     #[error("{0} cannot be reached")]
     Unreachable(String),
+    /// It was asked too much.
+    #[error("{0} does not answer for now: it was asked too often")]
+    Refused(String),
 }
 
 /// The way to the registries.
@@ -64,6 +67,9 @@ impl Whois {
         let mut best = None;
         loop {
             let text = match ask(server, ip).await {
+                Ok(text) if best.is_none() && is_refusal(&text) && parse(&text, ip).is_empty() => {
+                    return Err(WhoisError::Refused(server.name.clone()));
+                }
                 Ok(text) => text,
                 // The registry before was willing to tell something.
                 Err(_) if best.is_some() => return Ok(best),

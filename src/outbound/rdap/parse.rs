@@ -67,9 +67,8 @@ pub fn parse(body: &[u8], ip: IpAddr) -> Option<Registration> {
     let blocks: Vec<String> = network.cidrs.iter().filter_map(Cidr::text).collect();
     let all: Vec<&Entity> = people(&network.entities, DEEPEST);
     let of = |role: &str, field: &str| {
-        let them = all.iter().filter(|entity| entity.roles.iter().any(|r| r == role));
-        them.filter_map(|entity| vcard(entity.vcard_array.as_ref()?, field))
-            .next()
+        let mut them = all.iter().filter(|entity| entity.roles.iter().any(|r| r == role));
+        them.find_map(|entity| vcard(entity.vcard_array.as_ref()?, field))
     };
     Some(Registration {
         net_name: network.name.as_deref().and_then(clean),

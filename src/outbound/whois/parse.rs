@@ -55,6 +55,16 @@ pub fn referrals(text: &str) -> impl Iterator<Item = String> {
     })
 }
 
+/// Whether a registry says that it was asked too much: RIPE and its kin by number, the others in words.
+pub fn is_refusal(text: &str) -> bool {
+    text.lines().take(100).any(|line| {
+        line.starts_with("%ERROR:2") || {
+            let remark = !line.contains(':') || line.starts_with(['%', '#']);
+            remark && line.to_ascii_lowercase().contains("rate limit exceeded")
+        }
+    })
+}
+
 /// What an answer tells of the network that an address is in: of several the smallest.
 pub fn parse(text: &str, ip: IpAddr) -> Registration {
     let lines: Vec<Line<'_>> = text.lines().filter_map(line).collect();
@@ -89,8 +99,8 @@ pub fn parse(text: &str, ip: IpAddr) -> Registration {
 fn registration(lines: &[Line<'_>], text: &str) -> Registration {
     let first = |keys: &[&str]| {
         keys.iter().find_map(|wanted| {
-            let values = lines.iter().filter(|(key, _)| key == wanted);
-            values.filter_map(|(_, value)| clean(value)).next()
+            let mut values = lines.iter().filter(|(key, _)| key == wanted);
+            values.find_map(|(_, value)| clean(value))
         })
     };
     let net_name = first(&["netname", "net-name"]);
@@ -105,7 +115,7 @@ fn registration(lines: &[Line<'_>], text: &str) -> Registration {
         let (lo, hi) = range(net_range.as_deref()?)?;
         prefixes(lo, hi)
     };
-    let countries = lines.iter().filter(|(key, _)| key == "country");
+    let mut countries = lines.iter().filter(|(key, _)| key == "country");
     Registration {
         cidr: first(&["cidr"]).or_else(computed),
         organization: ORGANIZATION
@@ -113,7 +123,7 @@ fn registration(lines: &[Line<'_>], text: &str) -> Registration {
             .filter_map(|key| first(&[key]))
             // RIPE and its kin write a handle where IANA writes a name.
             .find(|name| !name.starts_with("ORG-")),
-        country: countries.filter_map(|(_, value)| country(value)).next(),
+        country: countries.find_map(|(_, value)| country(value)),
         descr: first(&["descr"]),
         abuse: abuse(lines, text),
         net_name,
@@ -124,8 +134,8 @@ fn registration(lines: &[Line<'_>], text: &str) -> Registration {
 /// The address for complaints, from where registries put it, the surest first.
 fn abuse(lines: &[Line<'_>], text: &str) -> Option<String> {
     let of = |keys: &[&str]| {
-        let values = lines.iter().filter(|(key, _)| keys.contains(&key.as_str()));
-        values.filter_map(|(_, value)| mail(value)).next()
+        let mut values = lines.iter().filter(|(key, _)| keys.contains(&key.as_str()));
+        values.find_map(|(_, value)| mail(value))
     };
     // RIPE and APNIC: a remark before the network itself.
     let remarked = || {

@@ -113,6 +113,31 @@ fn referrals_are_names_without_port_or_path() {
 }
 
 #[test]
+fn refusals_are_told_from_finding_nothing() {
+    for (text, expected) in [
+        (
+            "%ERROR:201: access denied for 192.0.2.1\n%\n% Sorry, access from your host has been permanently\n",
+            true,
+        ),
+        (
+            "% This is the RIPE Database query service.\n\n%ERROR:205: too many connections\n",
+            true,
+        ),
+        ("% Query rate limit exceeded. Reduced information.\n", true),
+        ("#\n# Query rate limit exceeded.\n", true),
+        (
+            "%ERROR:101: no entries found\n%\n% No entries found in source RIPE.\n",
+            false,
+        ),
+        ("No match found for n + 192.0.2.1.\n", false),
+        ("descr: Rate limit exceeded\n", false),
+        ("", false),
+    ] {
+        assert_eq!(is_refusal(text), expected, "{text}");
+    }
+}
+
+#[test]
 fn what_is_no_utf8_is_latin1_and_what_was_cut_off_is_whole_lines() {
     assert_eq!(decode(b"owner: Espa\xf1a\n".to_vec()), "owner: España\n");
     assert_eq!(

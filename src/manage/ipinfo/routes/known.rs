@@ -51,7 +51,10 @@ pub async fn find(app: &App, tenant: Tenant, ip: IpAddr) -> Result<Arc<Known>, A
     for _ in 0..3 {
         let app = app.clone();
         // In a task of its own: others wait for it, too, and who asked first may hang up.
-        let found = tokio::spawn(async move { KNOWN.try_get_with(ip, look_up(app, tenant, ip)).await });
+        let found = tokio::spawn(async move {
+            let look_up = Box::pin(look_up(app, tenant, ip));
+            KNOWN.try_get_with(ip, look_up).await
+        });
         match found.await {
             Ok(Ok(known)) => return Ok(known),
             Ok(Err(crowd)) if crowd.0 == tenant => break,
