@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use axum::extract::FromRef;
 use tokio::sync::Notify;
@@ -12,6 +13,7 @@ use crate::http::Auth;
 use crate::kernel::keyring::Keyring;
 use crate::kernel::net::Block;
 use crate::outbound::capi::Capi;
+use crate::outbound::directory::Directory;
 use crate::outbound::lapi::Lapis;
 
 /// What the operator of this installation decided.
@@ -31,6 +33,17 @@ pub struct Settings {
     pub public_url: Option<String>,
     /// Addresses that Garrison itself has, as far as it knows: nobody bans them.
     pub own_addresses: Vec<Block>,
+    /// How long it is known what others told of an address.
+    pub ip_info: Keep,
+}
+
+/// How long something is kept.
+#[derive(Debug, Clone, Copy)]
+pub struct Keep {
+    /// When it was told.
+    pub answers: Duration,
+    /// When nobody told anything.
+    pub failures: Duration,
 }
 
 /// Which logins land in a tenant by themselves.
@@ -57,6 +70,8 @@ pub struct App {
     pub capi: Capi,
     /// The tenants' LAPI servers.
     pub lapis: Lapis,
+    /// Whom to ask about addresses.
+    pub directory: Directory,
     /// The operator's decisions.
     pub settings: Arc<Settings>,
     /// Rung when this process put something into the outbox: a hint, so that its own worker need not wait for its

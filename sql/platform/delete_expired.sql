@@ -1,4 +1,5 @@
--- What no longer opens anything, a day after its end.
+-- What no longer opens anything, a day after its end; and what was told of addresses, at its end.
 WITH old_logins AS (DELETE FROM upstream_login WHERE at < now() - interval '1 day'),
-     old_unbound AS (DELETE FROM unbound_login WHERE seen_at < now() - interval '30 days')
+     old_unbound AS (DELETE FROM unbound_login WHERE seen_at < now() - interval '30 days'),
+     old_info AS (DELETE FROM ip_info WHERE expires_at < now() AND claimed_until < now())
 DELETE FROM credential WHERE expires_at < now() - interval '1 day'

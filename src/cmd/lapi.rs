@@ -87,12 +87,16 @@ pub enum Command {
 
 /// The way to the tenants' servers, as the operator lets it.
 pub fn client(config: &Config, listens: Option<SocketAddr>) -> anyhow::Result<Lapis> {
+    Ok(Lapis::new(Guarded::new(policy(config, listens))?))
+}
+
+/// Where requests that strangers cause may go.
+pub fn policy(config: &Config, listens: Option<SocketAddr>) -> Policy {
     let block = |network: &cidr::IpCidr| Block::new(network.first_address(), network.network_length());
-    let policy = Policy {
+    Policy {
         allow_private: config.allow_private().iter().filter_map(block).collect(),
         own: listens,
-    };
-    Ok(Lapis::new(Guarded::new(policy)?))
+    }
 }
 
 /// Runs one of them.

@@ -3,6 +3,7 @@
 mod allowlist;
 mod context;
 mod filter;
+mod ipinfo;
 mod lapi;
 mod machine;
 mod migrate;

@@ -19,7 +19,7 @@ use tracing_subscriber::EnvFilter;
 use super::context::{FirstStart, Installation, set_fact};
 use super::output::say;
 use crate::api::{self, Scrape};
-use crate::app::{App, AutoEnrolment, Settings};
+use crate::app::{App, AutoEnrolment, Keep, Settings};
 use crate::config::{Config, LogFormat};
 use crate::db::{Db, DbError, sql};
 use crate::fleet::replication::{Absorb, Read, Write};
@@ -154,6 +154,10 @@ fn gate(installation: &Installation, listens: Option<SocketAddr>) -> anyhow::Res
         tenant_hosts: config.enrolment.hosts.clone(),
         public_url: config.server.public_url.clone(),
         own_addresses: own_addresses(config),
+        ip_info: Keep {
+            answers: config.ip_info.keep,
+            failures: config.ip_info.keep_failures,
+        },
     };
     let (db, ring) = (installation.db.clone(), installation.ring.clone());
     let app = App {
@@ -162,6 +166,7 @@ fn gate(installation: &Installation, listens: Option<SocketAddr>) -> anyhow::Res
         ring,
         capi,
         lapis: super::lapi::client(config, listens)?,
+        directory: super::ipinfo::directory(config, listens)?,
         settings: Arc::new(settings),
         outbox: Arc::new(Notify::new()),
         draining: Arc::new(AtomicBool::new(false)),
@@ -247,8 +252,10 @@ async fn delete_expired(db: &Db) -> Result<(), DbError> {
 }
 
 fn start_logging(config: &Config) {
-    // The migration library tells every step; the driver, at debug, the values of parameters: hashes and keys.
-    const QUIET: &str = "refinery_core=warn,tokio_postgres=warn";
+    // The migration library tells every step; the driver, at debug, the values of parameters: hashes and keys; the
+    // resolver every datagram that is not its answer, and whoever sends those fills the log.
+    const QUIET: &str =
+        "refinery_core=warn,tokio_postgres=warn,hickory_net=error,hickory_proto=error,hickory_resolver=error";
     let filter = EnvFilter::try_new(format!("{},{QUIET}", config.logging.level))
         .unwrap_or_else(|_| EnvFilter::new("info"));
     let builder = tracing_subscriber::fmt()

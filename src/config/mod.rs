@@ -6,6 +6,7 @@ mod database;
 mod enrolment;
 mod error;
 mod filters;
+mod ip_info;
 mod lapi;
 mod logging;
 mod outbound;
@@ -30,6 +31,7 @@ pub use database::Database;
 pub use enrolment::Enrolment;
 pub use error::ConfigError;
 pub use filters::{FilterMode, Filters};
+pub use ip_info::{IpInfo, IpSource, NameServer, WhoisServer};
 pub use lapi::{LapiServer, lapi_servers};
 pub use logging::{LogFormat, Logging};
 pub use outbound::Outbound;
@@ -53,6 +55,8 @@ pub struct Config {
     pub enrolment: Enrolment,
     /// Servers that tenants name.
     pub outbound: Outbound,
+    /// Who is asked about addresses.
+    pub ip_info: IpInfo,
     /// The key that seals stored credentials, at least 32 bytes.
     pub secret_key: Option<SecretString>,
     /// The first import of filter rules.
@@ -81,6 +85,7 @@ impl Config {
             capi: Capi::read(&source)?,
             enrolment: Enrolment::read(&source)?,
             outbound: Outbound::read(&source)?,
+            ip_info: IpInfo::read(&source)?,
             secret_key: security::secret_key(&source)?,
             filters: Filters::read(&source)?,
             logging: Logging::read(&source)?,

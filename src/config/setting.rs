@@ -2,7 +2,7 @@
 
 use std::sync::LazyLock;
 
-use super::{capi, database, enrolment, filters, logging, outbound, security, server};
+use super::{capi, database, enrolment, filters, ip_info, logging, outbound, security, server};
 
 /// One setting: the source of the README's table and of the check for unknown names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -78,6 +78,7 @@ pub fn table() -> &'static [Setting] {
             capi::SETTINGS,
             enrolment::SETTINGS,
             outbound::SETTINGS,
+            ip_info::SETTINGS,
             security::SETTINGS,
             filters::SETTINGS,
             logging::SETTINGS,

@@ -323,6 +323,7 @@ fn table_is_complete() {
         include_str!("capi.rs"),
         include_str!("enrolment.rs"),
         include_str!("outbound.rs"),
+        include_str!("ip_info.rs"),
         include_str!("security.rs"),
         include_str!("filters.rs"),
         include_str!("logging.rs"),

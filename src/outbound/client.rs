@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use jiff::{SignedDuration, Timestamp};
-use reqwest::header::{DATE, HeaderMap};
+use reqwest::header::{DATE, HeaderMap, LOCATION};
 use reqwest::{Method, StatusCode, Url};
 
 use super::range::{Kind, classify};
@@ -174,6 +174,8 @@ pub struct Reply {
     pub status: StatusCode,
     /// Its body, unpacked.
     pub body: Bytes,
+    /// Where it sends the asker, as it wrote it: nothing follows it.
+    pub location: Option<String>,
     /// The server's clock minus ours, where it tells its own: to the second.
     pub skew: Option<SignedDuration>,
     /// Held for as long as a large body is.
@@ -299,6 +301,8 @@ impl Guarded {
         let skew = response.headers().get(DATE).and_then(|v| v.to_str().ok());
         let skew = skew.and_then(|text| jiff::fmt::rfc2822::parse(text).ok());
         let skew = skew.map(|theirs| theirs.timestamp().duration_since(Timestamp::now()));
+        let location = response.headers().get(LOCATION).and_then(|v| v.to_str().ok());
+        let location = location.map(str::to_owned);
         let mut whole = Vec::new();
         let (mut turn, mut until) = (None, None);
         loop {
@@ -323,6 +327,7 @@ impl Guarded {
         Ok(Reply {
             status: response.status(),
             body: whole.into(),
+            location,
             skew,
             turn,
         })

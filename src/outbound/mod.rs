@@ -2,6 +2,11 @@
 
 pub mod capi;
 pub mod client;
+pub mod directory;
 pub mod lapi;
 mod range;
+pub mod rdap;
+pub mod registration;
 mod resolve;
+pub mod reverse;
+pub mod whois;

@@ -8,9 +8,11 @@ use std::fmt::Write as _;
 use tokio_postgres::SimpleQueryMessage;
 
 /// Statements of garrison_platform, across tenants or before one is known.
-const ACROSS: [&str; 6] = [
+const ACROSS: [&str; 7] = [
     "platform/",
     "tenant/",
+    // facts of public registries, which are no tenant's
+    "ipinfo/",
     "lane/claim",
     "lane/dispatch",
     "lane/get_backlog",

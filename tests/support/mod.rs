@@ -3,6 +3,7 @@ pub mod capi;
 pub mod capi_rule;
 pub mod capi_state;
 pub mod cluster;
+pub mod dns;
 pub mod engine;
 pub mod fixtures;
 pub mod garrison;
@@ -12,6 +13,7 @@ pub mod lapi_store;
 pub mod machine;
 pub mod postgres;
 pub mod wait;
+pub mod whois;
 pub mod world;
 
 use std::path::PathBuf;
