@@ -3,9 +3,11 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use axum::extract::FromRef;
 use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
 
 use crate::db::Db;
 use crate::http::Auth;
@@ -31,6 +33,8 @@ pub struct Settings {
     pub public_url: Option<String>,
     /// Addresses that Garrison itself has, as far as it knows: nobody bans them.
     pub own_addresses: Vec<Block>,
+    /// How long events are kept for streams to resume.
+    pub keep_events: Duration,
 }
 
 /// Which logins land in a tenant by themselves.
@@ -64,6 +68,8 @@ pub struct App {
     pub outbox: Arc<Notify>,
     /// Set once this replica is to take no more work.
     pub draining: Arc<AtomicBool>,
+    /// Cancelled then: what would never end by itself ends.
+    pub stopping: CancellationToken,
 }
 
 impl App {

@@ -1,6 +1,7 @@
 //! What operators look at and administer.
 
 pub mod alert;
+pub mod event;
 pub mod machine;
 pub mod stats;
 pub mod tenant;
@@ -15,6 +16,7 @@ use crate::app::App;
 pub fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new()
         .merge(alert::routes())
+        .merge(event::routes())
         .merge(machine::routes())
         .merge(stats::routes())
 }

@@ -1,6 +1,8 @@
 //! What operators look at and administer.
 mod alert;
 mod cli;
+mod events;
+mod events_drill;
 mod export;
 mod filters;
 mod import;

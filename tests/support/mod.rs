@@ -4,6 +4,7 @@ pub mod capi_rule;
 pub mod capi_state;
 pub mod cluster;
 pub mod engine;
+pub mod events;
 pub mod fixtures;
 pub mod garrison;
 pub mod http;

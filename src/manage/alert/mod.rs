@@ -4,5 +4,6 @@ mod model;
 mod queries;
 mod routes;
 
-pub use model::{Conditions, Filter};
+pub use model::{AlertView, Conditions, Filter};
+pub use queries::list_by_key;
 pub use routes::routes;

@@ -7,7 +7,7 @@ use tokio_postgres::Row;
 use uuid::Uuid;
 
 use super::model::{AlertView, Filter, Page};
-use crate::db::{Db, DbError, Tenant, sql};
+use crate::db::{Db, DbError, Tenant, TenantTx, sql};
 use crate::kernel::page::Position;
 use crate::kernel::time::rfc3339_millis;
 
@@ -81,6 +81,38 @@ pub async fn list(
         id: row.get("id"),
     });
     Ok((rows.iter().map(|row| view(row, &raw)).collect(), last))
+}
+
+/// Those of some alerts that meet the conditions, as the list shows them.
+///
+/// # Errors
+/// As the statement fails.
+pub async fn list_by_key(
+    tx: &TenantTx<'_>,
+    filter: &Filter,
+    keys: &[Uuid],
+) -> Result<HashMap<Uuid, AlertView>, DbError> {
+    let (lo, hi) = (filter.ip.map(|b| b.lo()), filter.ip.map(|b| b.hi()));
+    let single = filter.ip.filter(|b| b.lo() == b.hi()).map(|b| b.lo().to_string());
+    let rows = tx
+        .query(
+            sql!("alert/list_by_key"),
+            &[
+                &tx.tenant().id(),
+                &keys,
+                &filter.filtered,
+                &filter.forwarded,
+                &filter.scenario,
+                &filter.country,
+                &filter.agent,
+                &lo,
+                &hi,
+                &single,
+            ],
+        )
+        .await?;
+    let none = HashMap::new();
+    Ok(rows.iter().map(|row| (row.get("key"), view(row, &none))).collect())
 }
 
 /// How many of the first rows have signals of at most `limit` bytes together; at least one.
