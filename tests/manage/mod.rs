@@ -3,6 +3,7 @@ mod alert;
 mod cli;
 mod events;
 mod events_drill;
+mod events_life;
 mod export;
 mod filters;
 mod import;

@@ -1,6 +1,7 @@
 //! A reader of Server-Sent Events, as a browser is one.
 use super::http::Api;
 use serde_json::Value;
+use std::collections::VecDeque;
 use std::time::Duration;
 
 #[derive(Debug, Clone, PartialEq)]
@@ -22,6 +23,7 @@ pub enum Next {
 pub struct Events {
     response: reqwest::Response,
     buffer: Vec<u8>,
+    early: VecDeque<Event>,
     /// What a browser would send as `Last-Event-ID`.
     pub last: Option<String>,
     /// Lines that are for keeping the connection only.
@@ -45,6 +47,7 @@ impl Events {
         Ok(Self {
             response,
             buffer: Vec::new(),
+            early: VecDeque::new(),
             last: last.map(str::to_owned),
             comments: 0,
         })
@@ -54,11 +57,13 @@ impl Events {
         let opened = Self::try_open(api, query, last).await;
         let mut events = opened.unwrap_or_else(|status| panic!("no stream: {status}"));
         if last.is_none() {
-            // What it begins with is a place of its own.
-            let begun = events.next(Duration::from_millis(1)).await;
-            assert!(matches!(begun, Next::Silence), "{begun:?}");
+            // What it begins with is a place, or a reset.
             while events.last.is_none() {
-                events.next(Duration::from_millis(50)).await;
+                match events.next(Duration::from_millis(50)).await {
+                    Next::Event(event) => events.early.push_back(event),
+                    Next::Silence => {}
+                    Next::Ended => panic!("ended at once"),
+                }
             }
         }
         events
@@ -70,6 +75,9 @@ impl Events {
 
     /// The next event, if it comes in time.
     pub async fn next(&mut self, within: Duration) -> Next {
+        if let Some(event) = self.early.pop_front() {
+            return Next::Event(event);
+        }
         let end = tokio::time::Instant::now() + within;
         loop {
             while let Some(block) = self.block() {
