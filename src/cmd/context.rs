@@ -246,7 +246,9 @@ async fn forget_events(db: &Db, known: &[u8], here: &[u8]) -> anyhow::Result<()>
     let mut connection = db.connection().await?;
     // As the owner of the tables: no narrowing.
     let owned = connection.transaction().await?;
-    let still = owned.query_one(sql!("platform/claim_fact"), &[&"cluster"]).await?;
+    let still = owned
+        .query_one(sql!("platform/claim_fact"), &[&"cluster"])
+        .await?;
     if still.get::<_, &[u8]>("value") == known {
         owned.batch_execute(sql!("platform/reset_events")).await?;
         owned

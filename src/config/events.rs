@@ -16,9 +16,7 @@ const KEEP: Setting = Setting::new(
 pub(super) const SETTINGS: &[Setting] = &[KEEP];
 
 pub(super) fn keep(source: &Source<'_>) -> Result<Duration, ConfigError> {
-    source
-        .find(&KEEP)?
-        .map_or(Ok(Duration::from_hours(24)), |found| {
-            found.duration(Duration::from_mins(1)..=Duration::from_hours(720))
-        })
+    source.find(&KEEP)?.map_or(Ok(Duration::from_hours(24)), |found| {
+        found.duration(Duration::from_mins(1)..=Duration::from_hours(720))
+    })
 }

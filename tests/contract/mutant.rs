@@ -50,10 +50,7 @@ pub const READS: [(&str, &str); 73] = [
     ("decision/list_copies", ", '{ {copy_b} }'"),
     ("decision/list_places", ""),
     ("event/get_oldest", ", '0'"),
-    (
-        "event/list",
-        ", '0', 0, '9223372036854775807', 0, '{1,2,3}', 100",
-    ),
+    ("event/list", ", '0', 0, '9223372036854775807', 0, '{1,2,3}', 100"),
     ("event/list_copies", ", 201, '{ {copy_b} }'"),
     ("explain/get_allowlist", ""),
     ("explain/list_alerts", ", '192.0.2.7', '192.0.2.7', '192.0.2.7'"),

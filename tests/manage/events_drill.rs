@@ -58,7 +58,10 @@ async fn read(
     let (mut last, mut all, mut breaks, mut turn) = (begin, Vec::new(), 0, 0);
     let begun = Instant::now();
     loop {
-        assert!(begun.elapsed() < wait::secs(180), "the stream does not come to rest");
+        assert!(
+            begun.elapsed() < wait::secs(180),
+            "the stream does not come to rest"
+        );
         turn += 1;
         let at = doors.lock().unwrap()[turn % 2];
         let Ok(mut events) = Events::try_open(&world_api.at(at), "", Some(&last)).await else {
@@ -94,10 +97,7 @@ async fn every_event_comes_once_to_a_reader_that_breaks_off_while_replicas_die()
         machines.push(world.machine("default").await);
     }
     let doors: Doors = Arc::new(Mutex::new(world.servers.iter().map(|s| s.address).collect()));
-    let begin = Events::open(&world.api(), "", None)
-        .await
-        .last
-        .expect("a place");
+    let begin = Events::open(&world.api(), "", None).await.last.expect("a place");
     let end = Instant::now() + LENGTH;
     let mut writers = tokio::task::JoinSet::new();
     for n in 0..WRITERS {

@@ -143,13 +143,9 @@ async fn who_does_not_read_is_cut_and_costs_no_memory() {
     }
     tokio::time::sleep(wait::secs(3)).await;
     let grown = world.server().resident().saturating_sub(before);
-    assert!(
-        grown < 60 << 20,
-        "{} MiB for who does not read",
-        grown >> 20
-    );
+    assert!(grown < 60 << 20, "{} MiB for who does not read", grown >> 20);
     // After half a minute without progress its connection goes, and its place with it.
-    let metrics = || async {
+    let two_are_free = || async {
         let mut free = 0;
         for _ in 0..2 {
             let events = Events::try_open(&api, "types=decision", None).await;
@@ -160,7 +156,7 @@ async fn who_does_not_read_is_cut_and_costs_no_memory() {
     for _ in 0..4 {
         sitters.push(sit(&api).await);
     }
-    wait::until_true("places are free again", wait::secs(60), metrics).await;
+    wait::until_true("places are free again", wait::secs(60), two_are_free).await;
     drop(sitters);
     let next = reader.next(Duration::from_millis(300)).await;
     assert!(!matches!(next, Next::Ended), "who reads is not cut");

@@ -153,6 +153,10 @@ impl Events {
 
 /// `xid`, `seq` and part of an id, in their order.
 pub fn place(id: &str) -> (u64, u64, u64) {
-    let parts: Vec<u64> = id.split('-').skip(1).map(|n| n.parse().expect("a number")).collect();
+    let parts: Vec<u64> = id
+        .split('-')
+        .skip(1)
+        .map(|n| n.parse().expect("a number"))
+        .collect();
     (parts[0], parts[1], parts.get(2).copied().unwrap_or(u64::MAX))
 }

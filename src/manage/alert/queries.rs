@@ -112,7 +112,10 @@ pub async fn list_by_key(
         )
         .await?;
     let none = HashMap::new();
-    Ok(rows.iter().map(|row| (row.get("key"), view(row, &none))).collect())
+    Ok(rows
+        .iter()
+        .map(|row| (row.get("key"), view(row, &none)))
+        .collect())
 }
 
 /// How many of the first rows have signals of at most `limit` bytes together; at least one.

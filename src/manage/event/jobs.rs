@@ -111,7 +111,11 @@ fn tell(heads: &queries::Heads) -> bool {
             // Somebody who came since we looked was not asked for.
             let grew = last.is_some() && known.last != last;
             *known = Head {
-                horizon: if heads.asked.contains(tenant) { heads.horizon } else { known.horizon },
+                horizon: if heads.asked.contains(tenant) {
+                    heads.horizon
+                } else {
+                    known.horizon
+                },
                 last: last.or(known.last),
             };
             grew

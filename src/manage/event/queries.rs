@@ -36,9 +36,7 @@ pub struct Heads {
 pub async fn list_event_heads(db: &Db, tenants: &[i32]) -> Result<Heads, DbError> {
     let mut connection = db.connection().await?;
     let tx = db.platform(&mut connection).await?;
-    let rows = tx
-        .query(sql!("platform/list_event_heads"), &[&tenants])
-        .await?;
+    let rows = tx.query(sql!("platform/list_event_heads"), &[&tenants]).await?;
     tx.commit().await?;
     let mut heads = Heads {
         asked: tenants.to_vec(),

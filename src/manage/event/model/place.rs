@@ -67,10 +67,7 @@ impl Since {
             None => u32::MAX,
         };
         let place = Place { xid, seq, part };
-        parts
-            .next()
-            .is_none()
-            .then(|| Self::Place(tag.to_owned(), place))
+        parts.next().is_none().then(|| Self::Place(tag.to_owned(), place))
     }
 }
 
@@ -113,7 +110,9 @@ pub fn resume(asked: Option<&Since>, log: &Log, tag: &str) -> Resume {
         None => Resume::At(Place::before(log.horizon)),
         Some(Since::Start) => Resume::At(oldest),
         // What lies ahead was told by a log that this one is not the continuation of.
-        Some(Since::Place(of, place)) if of != tag || place.xid > log.horizon => Resume::Reset(oldest, "unknown"),
+        Some(Since::Place(of, place)) if of != tag || place.xid > log.horizon => {
+            Resume::Reset(oldest, "unknown")
+        }
         Some(Since::Place(_, place)) if place.xid <= log.floor => Resume::Reset(oldest, "expired"),
         Some(Since::Place(_, place)) => Resume::At(*place),
     }

@@ -129,7 +129,9 @@ fn expand(entry: &Entry, kinds: Kinds) -> impl Iterator<Item = Slot> {
     let server = entry.detail["server"].as_i64().unwrap_or_default();
     let keys = entry.keys.iter().copied();
     let told: Vec<What> = match entry.kind {
-        1 => keys.flat_map(|key| [What::Alert(key), What::Verdict(key)]).collect(),
+        1 => keys
+            .flat_map(|key| [What::Alert(key), What::Verdict(key)])
+            .collect(),
         2 | 3 => keys.map(|key| What::Sent(key, error())).collect(),
         4 | 5 => keys.map(|key| What::Placed(server, key, error())).collect(),
         code => {
@@ -211,10 +213,7 @@ mod tests {
             [(5, 1, 1), (5, 1, 2), (5, 1, 3), (5, 1, 4), (5, 2, 1)]
         );
         assert!(!more);
-        assert_eq!(
-            all[4].what,
-            What::Sent(Uuid::from_u128(1), Some("no".to_owned()))
-        );
+        assert_eq!(all[4].what, What::Sent(Uuid::from_u128(1), Some("no".to_owned())));
         let filters = Kinds {
             filter: true,
             ..Kinds::default()

@@ -62,7 +62,9 @@ impl Follow {
                 return None;
             }
             let head = *self.head.borrow_and_update();
-            let last = head.last.filter(|(xid, seq)| Place::behind(*xid, *seq) > self.place);
+            let last = head
+                .last
+                .filter(|(xid, seq)| Place::behind(*xid, *seq) > self.place);
             let mut found = false;
             if let Some(last) = last {
                 match self.read(last).await {
