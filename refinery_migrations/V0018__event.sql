@@ -24,5 +24,5 @@ INSERT INTO event_floor VALUES (1);
 
 SELECT wall_off('event');
 GRANT SELECT, INSERT ON event TO garrison_service;
-GRANT SELECT (tenant_id, xid, seq, at), DELETE ON event TO garrison_platform;
+GRANT SELECT (tenant_id, xid, seq, at, ctid), DELETE ON event TO garrison_platform;
 GRANT SELECT, UPDATE ON event_floor TO garrison_platform;

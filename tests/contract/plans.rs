@@ -69,6 +69,7 @@ async fn explain(client: &Client, name: &str, args: &str, role: &str, mode: &str
         "filter_rule",
         "machine",
         "allowlist",
+        "event_floor",
     ]
     .map(str::to_owned);
     let script = format!(
@@ -193,6 +194,10 @@ async fn reads_find_an_index_and_stop_at_the_page() {
         }
     }
 
+    let keys = "1, ARRAY[md5('1'), md5('2')]::uuid[], NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL";
+    let cost = explain(&client, "alert/list_by_key", keys, "service", "custom").await;
+    bad.extend(judge("alert/list_by_key", keys, "custom", &cost, 100.0));
+
     // The others keep whatever kind of plan the server chooses, so both must do.
     let forward = format!("1, {machine}, '0', 0, '9223372036854775807', 50");
     let (below, seen) = (format!("1, '{batch}', 7, 20"), format!("1, {id}"));
@@ -204,6 +209,12 @@ async fn reads_find_an_index_and_stop_at_the_page() {
         ("lane/claim", "20, 4, 30, NULL", "platform"),
         ("filter/list_batches", &below, "service"),
         ("machine/list", "1", "service"),
+        ("event/list", "1, '100', 0, '600', 9, '{1,2}', 20", "service"),
+        ("event/list", "1, '100', 0, '600', 9, '{15}', 20", "service"),
+        ("event/get_oldest", "1, '100'", "service"),
+        ("platform/list_event_heads", "'{1,2,3,40}'", "platform"),
+        ("platform/delete_events", "70000, 5000", "platform"),
+        ("platform/delete_events", "86400, 5000", "platform"),
     ] {
         for mode in ["custom", "generic"] {
             let cost = explain(&client, name, args, role, mode).await;

@@ -8,7 +8,7 @@ use crate::support::world::World;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -53,14 +53,15 @@ async fn read(
     world_api: crate::support::http::Api,
     doors: Doors,
     begin: String,
-    quiet: Arc<AtomicBool>,
+    expected: Arc<AtomicUsize>,
 ) -> (Vec<Event>, usize) {
-    let (mut last, mut all, mut breaks, mut turn) = (begin, Vec::new(), 0, 0);
+    let (mut last, mut all, mut breaks, mut turn) = (begin, Vec::<Event>::new(), 0, 0);
     let begun = Instant::now();
     loop {
         assert!(
-            begun.elapsed() < wait::secs(180),
-            "the stream does not come to rest"
+            begun.elapsed() < wait::secs(300),
+            "the stream does not come to rest: {} events",
+            all.len()
         );
         turn += 1;
         let at = doors.lock().unwrap()[turn % 2];
@@ -68,17 +69,18 @@ async fn read(
             tokio::time::sleep(Duration::from_millis(20)).await;
             continue;
         };
-        let at_rest = quiet.load(Ordering::SeqCst) && breaks >= BREAKS;
+        let expected = expected.load(Ordering::SeqCst);
+        let at_rest = expected > 0 && breaks >= BREAKS;
         let until = Instant::now() + Duration::from_millis(rand::random_range(1..250));
         loop {
-            // At last it reads on for as long as something comes.
+            // At last it reads until all is told, and a moment longer.
             let left = match at_rest {
-                true => wait::secs(3),
+                true => wait::secs(1),
                 false => until.saturating_duration_since(Instant::now()),
             };
             match events.next(left).await {
                 Next::Event(event) => all.push(event),
-                Next::Silence if at_rest => return (all, breaks),
+                Next::Silence if at_rest && all.len() >= expected => return (all, breaks),
                 Next::Ended | Next::Silence => break,
             }
         }
@@ -104,8 +106,8 @@ async fn every_event_comes_once_to_a_reader_that_breaks_off_while_replicas_die()
         writers.spawn(write(n, machines[n % 4].clone(), doors.clone(), end));
     }
     let theirs = tokio::spawn(write(0, stranger, doors.clone(), end));
-    let quiet = Arc::new(AtomicBool::new(false));
-    let reader = tokio::spawn(read(world.api(), doors.clone(), begin, quiet.clone()));
+    let total = Arc::new(AtomicUsize::new(0));
+    let reader = tokio::spawn(read(world.api(), doors.clone(), begin, total.clone()));
     for n in 0..KILLS {
         tokio::time::sleep(LENGTH / (u32::try_from(KILLS).expect("few") + 1)).await;
         world.servers[n % 2].kill9();
@@ -119,14 +121,24 @@ async fn every_event_comes_once_to_a_reader_that_breaks_off_while_replicas_die()
     theirs.await.expect("a writer");
     let api = world.server().api(Some(world.admin_token()));
     // What a killed replica was delivering waits for the end of its lease.
-    wait::until_true("everything eligible is forwarded", wait::secs(60), || async {
+    wait::until_true("everything eligible is forwarded", wait::secs(120), || async {
         let left = api
             .get("/api/alerts?filtered=false&forwardedToCapi=false&limit=1")
             .await;
         left.json() == json!([])
     })
     .await;
-    quiet.store(true, Ordering::SeqCst);
+    let stored = world.alerts(&api, "").await;
+    let mut expected = BTreeMap::new();
+    for alert in &stored {
+        let id = alert["id"].as_i64().expect("an id");
+        expected.insert(("alert", id), 1);
+        expected.insert(("filter", id), 1);
+        if alert["filtered"] == false {
+            expected.insert(("delivery", id), 1);
+        }
+    }
+    total.store(expected.len(), Ordering::SeqCst);
     let (events, breaks) = reader.await.expect("the reader");
 
     let ids: BTreeSet<&str> = events.iter().map(|e| e.id.as_str()).collect();
@@ -147,22 +159,12 @@ async fn every_event_comes_once_to_a_reader_that_breaks_off_while_replicas_die()
             *told.entry((&event.name, id)).or_default() += 1;
         }
     }
-    let stored = world.alerts(&api, "").await;
     println!(
         "{pushed} alerts by {WRITERS} writers, {} events, {} different, {breaks} breaks, {KILLS} kills",
         events.len(),
         ids.len()
     );
     assert_eq!(stored.len(), pushed);
-    let mut expected = BTreeMap::new();
-    for alert in &stored {
-        let id = alert["id"].as_i64().expect("an id");
-        expected.insert(("alert", id), 1);
-        expected.insert(("filter", id), 1);
-        if alert["filtered"] == false {
-            expected.insert(("delivery", id), 1);
-        }
-    }
     let wrong: Vec<_> = expected
         .iter()
         .filter(|(key, n)| told.get(*key) != Some(n))

@@ -119,11 +119,12 @@ impl Events {
         })
     }
 
-    /// The next `n` events.
-    pub async fn take(&mut self, n: usize, seconds: u64) -> Vec<Event> {
+    /// The next `n` events. A long transaction of a test beside this one holds back the logs of the whole cluster, so it
+    /// takes as long as it takes.
+    pub async fn take(&mut self, n: usize) -> Vec<Event> {
         let mut all = Vec::new();
         while all.len() < n {
-            match self.next(Duration::from_secs(seconds)).await {
+            match self.next(Duration::from_secs(120)).await {
                 Next::Event(event) => all.push(event),
                 other => panic!("{other:?} after {} of {n}: {all:?}", all.len()),
             }

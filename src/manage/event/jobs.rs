@@ -129,7 +129,7 @@ pub async fn forget(db: Db, keep: Duration, stop: CancellationToken) {
     let every = (keep / 4).min(Duration::from_mins(1));
     loop {
         let pause = match queries::delete_events(&db, keep).await {
-            Ok(true) => SHORT,
+            Ok(true) => Duration::from_millis(20),
             Ok(false) => every.mul_f64(rand::rng().random_range(0.5..1.0)),
             Err(e) => {
                 tracing::warn!(cause = %e, "old events were not deleted");

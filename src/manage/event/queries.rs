@@ -12,10 +12,8 @@ use super::model::{Copied, Entry, Kinds, Log, Place, Slot, What, slots};
 use crate::db::{Db, DbError, Tenant, sql};
 use crate::manage::alert::{self, AlertView, Filter};
 
-/// Rows of the log that are read at a time: one tells of up to a thousand alerts.
-const ROWS: i64 = 50;
-/// Events of one look.
-const EVENTS: usize = 200;
+/// Rows of the log that are read at a time: one tells of up to a thousand alerts, or of a hundred rows of the set.
+const ROWS: i64 = 20;
 /// Rows that are deleted at a time.
 const PART: i64 = 5000;
 
@@ -105,13 +103,12 @@ pub struct Page {
     pub log: Log,
 }
 
-/// The next events behind a place, up to the last row that all readers see.
+/// The next events behind a place, up to the last row that all readers see; at most so many.
 pub async fn list(
     db: &Db,
     tenant: Tenant,
     (kinds, filter): (Kinds, &Filter),
-    after: Place,
-    upto: (u64, i64),
+    (after, upto, most): (Place, (u64, i64), usize),
 ) -> Result<Page, DbError> {
     let mut connection = db.read_connection().await?;
     let tx = db.planned(&mut connection, tenant).await?;
@@ -131,7 +128,7 @@ pub async fn list(
         )
         .await?;
     let entries = rows.iter().map(entry).collect::<Result<Vec<_>, _>>()?;
-    let (slots, more) = slots(&entries, after, kinds, EVENTS);
+    let (slots, more) = slots(&entries, after, kinds, most);
     let end = match (entries.last(), slots.last()) {
         (_, Some(last)) if more => last.place,
         (Some(last), _) if i64::try_from(entries.len()).is_ok_and(|n| n >= ROWS) => {
@@ -147,6 +144,8 @@ pub async fn list(
             What::Decided(..) => {}
         }
     }
+    // An alert and its verdict stand side by side.
+    keys.dedup();
     let alerts = if keys.is_empty() {
         HashMap::new()
     } else {

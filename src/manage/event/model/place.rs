@@ -90,7 +90,7 @@ pub struct Log {
 #[must_use]
 pub fn tag_of(ring: &Keyring, tenant: i32, log: &Log) -> String {
     let tag = ring.cursor_tag(&[b"events", &tenant.to_be_bytes(), &log.origin]);
-    tag[..4].iter().map(|byte| format!("{byte:02x}")).collect()
+    format!("{:08x}", u32::from_be_bytes([tag[0], tag[1], tag[2], tag[3]]))
 }
 
 /// Where a stream begins.

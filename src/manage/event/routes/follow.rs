@@ -23,8 +23,10 @@ const PROOF: Duration = Duration::from_secs(1);
 const PATIENCE: Duration = Duration::from_secs(20);
 /// Bytes that are held for a client.
 const HELD: usize = 256 << 10;
+/// Most events that are looked up at a time.
+pub const EVENTS: usize = 500;
 /// Looks at the log under way: streams that resume from long ago must not keep others from the database.
-static LOOKS: LazyLock<Turns> = LazyLock::new(|| Turns::new(8, 2));
+static LOOKS: LazyLock<Turns> = LazyLock::new(|| Turns::new(4, 2));
 
 /// A stream.
 pub struct Follow {
@@ -41,13 +43,21 @@ pub struct Follow {
     /// What it begins with.
     pub first: Option<String>,
     /// When its token was last known to be good.
-    pub proven: Instant,
+    pub vouched: Instant,
     /// When it last said something.
     pub said: Instant,
+    /// Events that are looked up at a time: fewer where they are large.
+    pub most: usize,
     /// Since when the log cannot be read.
     pub troubled: Option<Instant>,
     /// Given back when nobody takes the stream any more.
     pub _turn: Turn,
+}
+
+impl Drop for Follow {
+    fn drop(&mut self) {
+        metrics::gauge!("garrison_event_streams").decrement(1.0);
+    }
 }
 
 impl Follow {
@@ -58,7 +68,7 @@ impl Follow {
         }
         let stopping = self.app.stopping.clone();
         loop {
-            if stopping.is_cancelled() || !self.is_proven().await {
+            if stopping.is_cancelled() || !self.is_good().await {
                 return None;
             }
             let head = *self.head.borrow_and_update();
@@ -107,16 +117,16 @@ impl Follow {
     }
 
     /// Whether the token is still good. While that cannot be found out it is believed for a while.
-    async fn is_proven(&mut self) -> bool {
-        if self.proven.elapsed() < PROOF {
+    async fn is_good(&mut self) -> bool {
+        if self.vouched.elapsed() < PROOF {
             return true;
         }
         match self.app.auth.operator(&self.token).await {
             Ok(operator) => {
-                self.proven = Instant::now();
+                self.vouched = Instant::now();
                 operator.tenant == self.tenant
             }
-            Err(ApiError::Unavailable(_)) => self.proven.elapsed() < PATIENCE,
+            Err(ApiError::Unavailable(_)) => self.vouched.elapsed() < PATIENCE,
             Err(_) => false,
         }
     }
@@ -137,23 +147,26 @@ impl Follow {
         let turn = LOOKS.take(self.tenant.id(), Duration::from_secs(5)).await;
         let _turn = turn.ok_or_else(|| DbError::Unavailable("too many streams catch up".to_owned()))?;
         let asked = (self.kinds, &self.filter);
-        let page = queries::list(&self.app.db, self.tenant, asked, self.place, last).await?;
+        let part = (self.place, last, self.most);
+        let page = queries::list(&self.app.db, self.tenant, asked, part).await?;
         self.troubled = None;
         let tag = tag_of(&self.app.ring, self.tenant.id(), &page.log);
         if tag != self.tag || self.place.xid <= page.log.floor {
             return Ok(None);
         }
         let mut text = String::new();
-        for slot in &page.slots {
+        for (n, slot) in page.slots.iter().enumerate() {
             if let Some((name, data)) = event(slot, &self.filter, &page.alerts, &page.copies) {
                 text.push_str(&frame(&slot.place.id(&tag), name, &data));
                 if text.len() > HELD {
                     self.place = slot.place;
+                    self.most = (n + 1).clamp(16, EVENTS);
                     return Ok(Some(text));
                 }
             }
         }
         self.place = page.end;
+        self.most = (self.most * 2).min(EVENTS);
         Ok(Some(text))
     }
 }

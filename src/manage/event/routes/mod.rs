@@ -24,7 +24,7 @@ use crate::app::App;
 use crate::http::{ApiError, FieldError, Operator, Problem, QueryOf, Turns, api_token};
 use crate::kernel::time::rfc3339_millis;
 use crate::manage::alert::{Conditions, Filter};
-use follow::Follow;
+use follow::{EVENTS, Follow};
 
 /// Streams of this process, and of one tenant on it.
 static STREAMS: LazyLock<Turns> = LazyLock::new(|| Turns::new(400, 20));
@@ -125,20 +125,18 @@ async fn follow(
     let turn = turn.ok_or(ApiError::TooMany("too many streams are open", 15))?;
     let log = queries::get_event_log(&app.db).await?;
     let tag = tag_of(&app.ring, tenant.id(), &log);
-    let mut first = format!("retry: {}\n", RETRY.as_millis());
-    let place = match resume(since.as_ref(), &log, &tag) {
+    let (place, begin) = match resume(since.as_ref(), &log, &tag) {
         Resume::At(place) => {
             // Without an event, a client that is cut before the first one goes on from here.
-            first.push_str(&format!("id: {}\n\n", place.id(&tag)));
-            place
+            (place, format!("id: {}\n\n", place.id(&tag)))
         }
         Resume::Reset(place, reason) => {
             let oldest = queries::get_oldest(&app.db, tenant, log.floor).await?;
             let data = json!({ "reason": reason, "oldest": oldest.map(rfc3339_millis) });
-            first.push_str(&frame(&place.id(&tag), "reset", &data.to_string()));
-            place
+            (place, frame(&place.id(&tag), "reset", &data.to_string()))
         }
     };
+    metrics::gauge!("garrison_event_streams").increment(1.0);
     let now = Instant::now();
     let follow = Follow {
         head: listen(&app, tenant),
@@ -149,9 +147,10 @@ async fn follow(
         filter,
         tag,
         place,
-        first: Some(first),
-        proven: now,
+        first: Some(format!("retry: {}\n{begin}", RETRY.as_millis())),
+        vouched: now,
         said: now,
+        most: EVENTS,
         troubled: None,
         _turn: turn,
     };
