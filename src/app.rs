@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use axum::extract::FromRef;
 use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
 
 use crate::db::Db;
 use crate::http::Auth;
@@ -35,6 +36,8 @@ pub struct Settings {
     pub own_addresses: Vec<Block>,
     /// How long it is known what others told of an address.
     pub ip_info: Keep,
+    /// How long events are kept for streams to resume.
+    pub keep_events: Duration,
 }
 
 /// How long something is kept.
@@ -79,6 +82,8 @@ pub struct App {
     pub outbox: Arc<Notify>,
     /// Set once this replica is to take no more work.
     pub draining: Arc<AtomicBool>,
+    /// Cancelled then: what would never end by itself ends.
+    pub stopping: CancellationToken,
 }
 
 impl App {

@@ -148,7 +148,7 @@ impl Store {
     /// Both sides start with empty tables and a finished checkpoint.
     pub async fn clear(&self) -> anyhow::Result<()> {
         let clear = "TRUNCATE alert, alert_decision, signal_batch, rejected_signal, outbox, decision, lapi_copy, \
-             stat_delta, stat_total, stat_count";
+             stat_delta, stat_total, stat_count, event";
         // A worker may be looking at the tables in another order: whoever loses the deadlock tries again.
         let mut left = 5;
         while let Err(e) = self.0.batch_execute(clear).await {

@@ -16,17 +16,24 @@ WITH said AS (
     $10::inet[], $11::inet[], $12::timestamptz[], $13::text[])
     AS s(key, source, source_id, origin, scope, value, type, scenario, lo, hi, until, uuid)
   WHERE s.until > now()
-  ORDER BY s.key, s.source, s.source_id, s.origin, s.until DESC)
-INSERT INTO decision AS d (tenant_id, key, source, source_id, origin, scope, value, type, scenario, lo, hi, until, uuid, lifted_at)
-SELECT $1, key, source, source_id, origin, scope, value, type, scenario, lo, hi, until, uuid, CASE WHEN allowed THEN now() END
-FROM said WHERE NOT allowed OR source = 2
-ORDER BY key
-ON CONFLICT (tenant_id, key, source, source_id, origin) DO UPDATE
-SET until = CASE WHEN d.source = 2 THEN excluded.until ELSE greatest(d.until, excluded.until) END,
-    uuid = coalesce(excluded.uuid, d.uuid), scenario = excluded.scenario, lifted_at = excluded.lifted_at, lift_done = false
-WHERE (abs(extract(epoch FROM excluded.until - d.until)) > 2 AND (d.source = 2 OR excluded.until > d.until)
-    OR excluded.lifted_at IS NOT NULL AND d.lifted_at IS NULL
-    OR d.lifted_at IS NOT NULL AND excluded.lifted_at IS NULL AND excluded.uuid <> d.uuid)
-  AND (d.lifted_at IS NULL OR excluded.until > d.until + interval '5 s' OR excluded.uuid <> d.uuid
-    OR d.lift_done AND excluded.until < d.until - interval '5 s')
-RETURNING key
+  ORDER BY s.key, s.source, s.source_id, s.origin, s.until DESC),
+changed AS (
+  INSERT INTO decision AS d (tenant_id, key, source, source_id, origin, scope, value, type, scenario, lo, hi, until, uuid, lifted_at)
+  SELECT $1, key, source, source_id, origin, scope, value, type, scenario, lo, hi, until, uuid, CASE WHEN allowed THEN now() END
+  FROM said WHERE NOT allowed OR source = 2
+  ORDER BY key
+  ON CONFLICT (tenant_id, key, source, source_id, origin) DO UPDATE
+  SET until = CASE WHEN d.source = 2 THEN excluded.until ELSE greatest(d.until, excluded.until) END,
+      uuid = coalesce(excluded.uuid, d.uuid), scenario = excluded.scenario, lifted_at = excluded.lifted_at, lift_done = false
+  WHERE (abs(extract(epoch FROM excluded.until - d.until)) > 2 AND (d.source = 2 OR excluded.until > d.until)
+      OR excluded.lifted_at IS NOT NULL AND d.lifted_at IS NULL
+      OR d.lifted_at IS NOT NULL AND excluded.lifted_at IS NULL AND excluded.uuid <> d.uuid)
+    AND (d.lifted_at IS NULL OR excluded.until > d.until + interval '5 s' OR excluded.uuid <> d.uuid
+      OR d.lift_done AND excluded.until < d.until - interval '5 s')
+  RETURNING d.key, d.source, d.source_id, d.origin, d.scope, d.value, d.type, d.scenario, d.until,
+      CASE WHEN d.lifted_at IS NOT NULL THEN 13 WHEN d.xmax = '0' THEN 11 ELSE 12 END AS kind),
+told AS (
+  INSERT INTO event (tenant_id, kind, detail)
+  SELECT $1, kind, jsonb_agg(to_jsonb(c) - 'part' - 'kind')
+  FROM (SELECT changed.*, row_number() OVER (PARTITION BY kind) / 100 AS part FROM changed) c GROUP BY kind, part)
+SELECT key FROM changed

@@ -10,6 +10,13 @@ i AS (
 o AS (
   DELETE FROM outbox WHERE tenant_id = $1 AND topic = 2 AND ctid = ANY (ARRAY(
     SELECT w.ctid FROM outbox w WHERE w.tenant_id = $1 AND w.topic = 2
-      AND NOT EXISTS (SELECT FROM lapi_server l WHERE l.tenant_id = $1 AND l.id = w.subject_id AND l.machine_id IS NOT NULL) LIMIT 10000)))
-DELETE FROM decision WHERE tenant_id = $1 AND until < now() - interval '10 seconds' AND ctid = ANY (ARRAY(
-  SELECT ctid FROM decision WHERE tenant_id = $1 AND until < now() - interval '10 seconds' LIMIT 10000))
+      AND NOT EXISTS (SELECT FROM lapi_server l WHERE l.tenant_id = $1 AND l.id = w.subject_id AND l.machine_id IS NOT NULL) LIMIT 10000))),
+gone AS (
+  DELETE FROM decision WHERE tenant_id = $1 AND until < now() - interval '10 seconds' AND ctid = ANY (ARRAY(
+    SELECT ctid FROM decision WHERE tenant_id = $1 AND until < now() - interval '10 seconds' LIMIT 10000))
+  RETURNING key, source, source_id, origin, scope, value, type, scenario, until),
+told AS (
+  INSERT INTO event (tenant_id, kind, detail)
+  SELECT $1, 15, jsonb_agg(to_jsonb(g) - 'part')
+  FROM (SELECT gone.*, row_number() OVER () / 100 AS part FROM gone) g GROUP BY part)
+SELECT key FROM gone

@@ -55,6 +55,9 @@ leaving AS (
     SELECT 4, 0, key, raw_offset, (row_number() OVER (ORDER BY raw_offset) - 1) / 50
     FROM new WHERE has_decisions AND $62::boolean) w
   GROUP BY topic, subject_id, part ORDER BY topic, part),
+told AS (
+  INSERT INTO event (tenant_id, kind, keys)
+  SELECT $1, 1, array_agg(key ORDER BY raw_offset) FROM new HAVING count(*) > 0),
 unread AS (
   INSERT INTO rejected_signal (tenant_id, batch_id, item, field, reason, raw_offset, raw_length)
   SELECT $1, $3, r.item, r.field, r.reason, r.raw_offset, r.raw_length

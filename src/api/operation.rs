@@ -168,6 +168,7 @@ pub(super) fn describe() {
         "garrison_upstream_logins",
         "Logins sent to CAPI in the last 50 minutes, where they are counted."
     );
+    describe_gauge!("garrison_event_streams", "Streams of live events that are open.");
     describe_gauge!(
         "garrison_forward_lag_seconds",
         "Age of the oldest alert that waits to be forwarded."

@@ -235,9 +235,27 @@ async fn check_cluster(db: &Db) -> anyhow::Result<()> {
     if known != here.as_bytes() {
         tracing::warn!("the database was restored into another cluster: all logs are read from the start");
         jobs::reset_cursors(db).await?;
-        set_fact(db, "cluster", &here).await?;
+        forget_events(db, &known, here.as_bytes()).await?;
     }
     Ok(())
+}
+
+/// Forgets the events of the other cluster and notes that this is the one, together: of two replicas that start at once
+/// the later one must not forget what was written in between.
+async fn forget_events(db: &Db, known: &[u8], here: &[u8]) -> anyhow::Result<()> {
+    let mut connection = db.connection().await?;
+    // As the owner of the tables: no narrowing.
+    let owned = connection.transaction().await?;
+    let still = owned
+        .query_one(sql!("platform/claim_fact"), &[&"cluster"])
+        .await?;
+    if still.get::<_, &[u8]>("value") == known {
+        owned.batch_execute(sql!("platform/reset_events")).await?;
+        owned
+            .execute(sql!("platform/update_fact"), &[&"cluster", &here])
+            .await?;
+    }
+    Ok(owned.commit().await?)
 }
 
 fn make_data_dir(dir: &Path) -> anyhow::Result<()> {

@@ -29,7 +29,7 @@ use crate::gate::{Gate, filter};
 use crate::http::{Auth, edge, layers};
 use crate::jobs::Worker;
 use crate::kernel::net::{Block, parse_address};
-use crate::manage::stats;
+use crate::manage::{event, stats};
 use crate::outbound::capi::Capi;
 
 /// How often partitions are made ahead and expired credentials go.
@@ -89,7 +89,7 @@ async fn serve(installation: &Installation, args: Args) -> anyhow::Result<()> {
         ..edge::Limits::default()
     };
     let router = layers::wrap(api::router(gate.clone(), Scrape::install()?), &limits);
-    let stop = CancellationToken::new();
+    let stop = app.stopping.clone();
     let tasks = TaskTracker::new();
     if !args.no_worker {
         start_work(&gate, &tasks, &stop);
@@ -158,6 +158,7 @@ fn gate(installation: &Installation, listens: Option<SocketAddr>) -> anyhow::Res
             answers: config.ip_info.keep,
             failures: config.ip_info.keep_failures,
         },
+        keep_events: config.keep_events,
     };
     let (db, ring) = (installation.db.clone(), installation.ring.clone());
     let app = App {
@@ -170,6 +171,7 @@ fn gate(installation: &Installation, listens: Option<SocketAddr>) -> anyhow::Res
         settings: Arc::new(settings),
         outbox: Arc::new(Notify::new()),
         draining: Arc::new(AtomicBool::new(false)),
+        stopping: CancellationToken::new(),
     };
     Ok(Gate {
         app,
@@ -206,7 +208,8 @@ fn start_work(gate: &Gate, tasks: &TaskTracker, stop: &CancellationToken) {
     };
     tasks.spawn(worker.run(stop.clone()));
     tasks.spawn(stats::fold(app.db.clone(), stop.clone()));
-    tasks.spawn(upkeep(app.db, stop.clone()));
+    tasks.spawn(upkeep(app.db.clone(), stop.clone()));
+    tasks.spawn(event::forget(app.db, app.settings.keep_events, stop.clone()));
 }
 
 /// Partitions ahead and what has expired, now and every hour; which replica does it does not matter.

@@ -5,6 +5,7 @@ mod capi;
 mod database;
 mod enrolment;
 mod error;
+mod events;
 mod filters;
 mod ip_info;
 mod lapi;
@@ -22,6 +23,7 @@ mod tests;
 
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use cidr::IpCidr;
 use secrecy::SecretString;
@@ -61,6 +63,8 @@ pub struct Config {
     pub secret_key: Option<SecretString>,
     /// The first import of filter rules.
     pub filters: Filters,
+    /// How long events are kept for streams to resume.
+    pub keep_events: Duration,
     /// The log.
     pub logging: Logging,
     /// What the operator should know, one line each: settings accepted for `CrowdSieve`'s sake without effect.
@@ -88,6 +92,7 @@ impl Config {
             ip_info: IpInfo::read(&source)?,
             secret_key: security::secret_key(&source)?,
             filters: Filters::read(&source)?,
+            keep_events: events::keep(&source)?,
             logging: Logging::read(&source)?,
             warnings: source.into_warnings(),
         })

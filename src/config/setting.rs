@@ -2,7 +2,7 @@
 
 use std::sync::LazyLock;
 
-use super::{capi, database, enrolment, filters, ip_info, logging, outbound, security, server};
+use super::{capi, database, enrolment, events, filters, ip_info, logging, outbound, security, server};
 
 /// One setting: the source of the README's table and of the check for unknown names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -81,6 +81,7 @@ pub fn table() -> &'static [Setting] {
             ip_info::SETTINGS,
             security::SETTINGS,
             filters::SETTINGS,
+            events::SETTINGS,
             logging::SETTINGS,
         ]
         .concat()

@@ -8,7 +8,9 @@ pub mod layers;
 mod problem;
 mod turns;
 
-pub use auth::{Auth, Caller, Delivery, Editor, FeedReader, Machine, Operator, Scope, SessionToken, bearer};
+pub use auth::{
+    Auth, Caller, Delivery, Editor, FeedReader, Machine, Operator, Scope, SessionToken, api_token, bearer,
+};
 pub use body::{JsonBody, QueryOf, ReadError, read_limited};
 pub use engine::EngineError;
 pub use problem::{ApiError, FieldError, Problem};

@@ -2,6 +2,7 @@
 
 pub mod alert;
 pub mod ipinfo;
+pub mod event;
 pub mod machine;
 pub mod stats;
 pub mod tenant;
@@ -17,6 +18,7 @@ pub fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new()
         .merge(alert::routes())
         .merge(ipinfo::routes())
+        .merge(event::routes())
         .merge(machine::routes())
         .merge(stats::routes())
 }

@@ -1,5 +1,6 @@
 //! A dump restored into another cluster, whose transaction numbers began elsewhere: waiting alerts are still delivered.
 use crate::support::cluster::Cluster;
+use crate::support::events::Events;
 use crate::support::garrison::Server;
 use crate::support::machine::{address, signal, uuid_of};
 use crate::support::postgres::{Database, connect};
@@ -46,6 +47,9 @@ async fn moves(from: Database, to: &Cluster) {
     world
         .wait_alerts(&world.api(), "forwardedToCapi=true", 1, 20)
         .await;
+    let mut events = Events::open(&world.api(), "types=alert", Some("0")).await;
+    let known = events.take(1).await[0].id.clone();
+    drop(events);
     world.capi.close();
     let waiting: Vec<Value> = (0..7).map(|n| signal(&address(n))).collect();
     for part in waiting.chunks(3) {
@@ -86,9 +90,18 @@ async fn moves(from: Database, to: &Cluster) {
     let api = world.api();
     world.wait_alerts(&api, "forwardedToCapi=true", 8, 30).await;
     // the machine's token still holds, and what it sends now goes the same way
+    // a place in the old cluster's log says nothing here, and its reader is told
+    let mut events = Events::open(&api, "types=alert", Some(&known)).await;
+    let reset = &events.take(1).await[0];
+    assert_eq!(
+        (reset.name.as_str(), &reset.data["reason"]),
+        ("reset", &Value::from("unknown"))
+    );
     let late = signal("192.0.2.9");
     machine.push_ok(world.server(), std::slice::from_ref(&late)).await;
     world.wait_alerts(&api, "forwardedToCapi=true", 9, 30).await;
+    let first = &events.take(1).await[0];
+    assert_eq!(first.data["uuid"], uuid_of(&late), "and nothing of before");
     let delivered = world.capi.delivered();
     let sent: BTreeSet<String> = waiting.iter().chain([&early, &late]).map(uuid_of).collect();
     assert_eq!(delivered.keys().cloned().collect::<BTreeSet<_>>(), sent);

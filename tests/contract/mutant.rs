@@ -14,7 +14,7 @@ pub fn forgetful(sql: &str) -> String {
 }
 
 /// Reads, and the parameters after the tenant: what belongs to tenant 2, or to both.
-pub const READS: [(&str, &str); 78] = [
+pub const READS: [(&str, &str); 82] = [
     ("alert/exists_newer", ", '{newest_a}'"),
     ("alert/get", ", 201"),
     (
@@ -43,6 +43,8 @@ pub const READS: [(&str, &str); 78] = [
         ", '1970-01-01', '1970-01-01', '2999-01-01', '2999-01-01'",
     ),
     ("alert/list_scenarios", ", 'canary', 100"),
+        "alert/list_by_key",
+        ", '{ {key_a}, {key_b} }', NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL",
     ("allowlist/count", ""),
     ("allowlist/get", ", 'canary'"),
     (
@@ -58,6 +60,9 @@ pub const READS: [(&str, &str); 78] = [
     ("decision/get_actor", ", 201"),
     ("decision/list_copies", ", '{ {copy_b} }'"),
     ("decision/list_places", ""),
+    ("event/get_oldest", ", '0'"),
+    ("event/list", ", '0', 0, '9223372036854775807', 0, '{1,2,3}', 100"),
+    ("event/list_copies", ", 201, '{ {copy_b} }'"),
     ("explain/get_allowlist", ""),
     ("explain/list_alerts", ", '192.0.2.7', '192.0.2.7', '192.0.2.7'"),
     ("explain/list_allowed", ", '0.0.0.0', 'ffff::', '{}'"),
@@ -320,6 +325,7 @@ impl Names {
     pub async fn of(client: &Client) -> Self {
         let sql = "SELECT max(received_at) FILTER (WHERE tenant_id = $1)::text AS newest_a,
                      (array_agg(key ORDER BY id) FILTER (WHERE tenant_id = $2 AND forward_state = 1))[1]::text AS key_b,
+                     (array_agg(key ORDER BY id) FILTER (WHERE tenant_id = $1))[1]::text AS key_a,
                      (SELECT max(id::text) FROM signal_batch WHERE tenant_id = $2) AS batch_b,
                      (SELECT max(key::text) FROM lapi_copy WHERE tenant_id = $2) AS copy_b FROM alert";
         let row = client.query_one(sql, &[&A, &B]).await.expect("names");
@@ -327,6 +333,7 @@ impl Names {
         let empty = vec!["'{}'"; 49].join(", ");
         Self(vec![
             get("newest_a"),
+            get("key_a"),
             get("key_b"),
             get("batch_b"),
             get("copy_b"),

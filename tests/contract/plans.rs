@@ -71,6 +71,7 @@ async fn explain(client: &Client, name: &str, args: &str, role: &str, mode: &str
         "allowlist",
         // Of all time is all of them, and nearly all are this tenant's here.
         "stat_total",
+        "event_floor",
     ]
     .map(str::to_owned);
     let script = format!(
@@ -234,6 +235,9 @@ async fn reads_find_an_index_and_stop_at_the_page() {
         let cost = explain(&client, name, &args, "service", "custom").await;
         bad.extend(judge(name, &args, "custom", &cost, ROWS));
     }
+    let keys = "1, ARRAY[md5('1'), md5('2')]::uuid[], NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL";
+    let cost = explain(&client, "alert/list_by_key", keys, "service", "custom").await;
+    bad.extend(judge("alert/list_by_key", keys, "custom", &cost, 100.0));
 
     // The others keep whatever kind of plan the server chooses, so both must do.
     let forward = format!("1, {machine}, '0', 0, '9223372036854775807', 50");
@@ -246,6 +250,12 @@ async fn reads_find_an_index_and_stop_at_the_page() {
         ("lane/claim", "20, 4, 30, NULL", "platform"),
         ("filter/list_batches", &below, "service"),
         ("machine/list", "1", "service"),
+        ("event/list", "1, '100', 0, '600', 9, '{1,2}', 20", "service"),
+        ("event/list", "1, '100', 0, '600', 9, '{15}', 20", "service"),
+        ("event/get_oldest", "1, '100'", "service"),
+        ("platform/list_event_heads", "'{1,2,3,40}'", "platform"),
+        ("platform/delete_events", "70000, 5000", "platform"),
+        ("platform/delete_events", "86400, 5000", "platform"),
     ] {
         for mode in ["custom", "generic"] {
             let cost = explain(&client, name, args, role, mode).await;

@@ -53,6 +53,8 @@ const DECISIONS: &str = "
       FROM generate_series(1, 10000) n, LATERAL (SELECT '11.0.0.0'::inet + n::bigint * 256 * 7 AS ip) x;
     INSERT INTO lapi_copy (tenant_id, server_id, key, scope, value, type, until)
       SELECT 1, l.id, d.key, d.scope, d.value, d.type, d.until FROM decision d JOIN lapi_server l USING (tenant_id);
+    INSERT INTO event (tenant_id, xid, at, kind, keys)
+      SELECT t, n::text::xid8, now() - (20000 - n) * interval '4 seconds', 1, '{}' FROM generate_series(1, 3) t, generate_series(1, 20000) n;
     WITH a AS (INSERT INTO allowlist (tenant_id, name) VALUES (1, 'office') RETURNING id)
     INSERT INTO allowlist_entry (tenant_id, allowlist_id, value, lo, hi)
       SELECT 1, a.id, host(ip), ip, ip FROM a, generate_series(1, 20000) n, LATERAL (SELECT '12.0.0.0'::inet + n::bigint * 9 AS ip) x";

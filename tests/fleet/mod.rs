@@ -13,7 +13,7 @@ mod feed_token;
 mod guard;
 mod hand;
 mod mock;
-mod queue;
+pub mod queue;
 mod queue_faults;
 mod replication;
 mod rows;

@@ -1,6 +1,9 @@
 //! What operators look at and administer.
 mod alert;
 mod cli;
+mod events;
+mod events_drill;
+mod events_life;
 mod export;
 mod filters;
 mod import;

@@ -43,6 +43,7 @@ async fn operations(world: &World) -> Vec<(String, String)> {
         "/api/alerts",
         "/api/alerts/{id}",
         "/api/alerts/export",
+        "/api/events",
         "/api/filters",
         "/api/filters/{id}",
         "/api/filters/test",
@@ -353,6 +354,12 @@ async fn the_read_scope_reads_and_never_writes() {
             Some(body) => request.json(body),
             None => request,
         };
+        if path == "/api/events" {
+            // It does not end.
+            let status = request.send().await.expect("an answer").status();
+            assert_eq!(status, 200, "{method} {path}");
+            continue;
+        }
         let answer = crate::support::http::send(request).await;
         if method == "GET" {
             assert!(

@@ -5,6 +5,7 @@ pub mod capi_state;
 pub mod cluster;
 pub mod dns;
 pub mod engine;
+pub mod events;
 pub mod fixtures;
 pub mod garrison;
 pub mod http;

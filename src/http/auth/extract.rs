@@ -23,6 +23,13 @@ pub fn bearer(headers: &HeaderMap) -> Option<&str> {
     (!token.is_empty() && !token.contains(char::is_whitespace)).then_some(token)
 }
 
+/// The API token of a request: of `X-Api-Key`, else of `Authorization`.
+#[must_use]
+pub fn api_token(headers: &HeaderMap) -> Option<&str> {
+    let key = headers.get("x-api-key").and_then(|v| v.to_str().ok());
+    key.map(str::trim).or_else(|| bearer(headers))
+}
+
 impl<S: Send + Sync> FromRequestParts<S> for Operator
 where
     Auth: FromRef<S>,
@@ -31,14 +38,7 @@ where
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
         let auth = Auth::from_ref(state);
-        let key = parts
-            .headers
-            .get("x-api-key")
-            .and_then(|v| v.to_str().ok())
-            .map(str::trim);
-        let token = key
-            .or_else(|| bearer(&parts.headers))
-            .ok_or(ApiError::Unauthorized)?;
+        let token = api_token(&parts.headers).ok_or(ApiError::Unauthorized)?;
         auth.operator(token).await
     }
 }

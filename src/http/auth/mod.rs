@@ -3,7 +3,7 @@
 mod extract;
 mod principal;
 
-pub use extract::bearer;
+pub use extract::{api_token, bearer};
 pub use principal::{Caller, Delivery, Editor, FeedReader, Machine, Operator, Scope, SessionToken};
 
 use std::sync::Arc;

@@ -4,6 +4,6 @@ mod model;
 mod queries;
 mod routes;
 
-pub use model::{Conditions, Filter, Window};
-pub use queries::{Asked, ask};
+pub use model::{AlertView, Conditions, Filter, Window};
+pub use queries::{Asked, ask, list_by_key};
 pub use routes::routes;

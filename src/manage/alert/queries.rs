@@ -128,6 +128,41 @@ pub async fn list(
     Ok((rows.iter().map(|row| view(row, &raw)).collect(), last))
 }
 
+/// Those of some alerts that meet the conditions, as the list shows them.
+///
+/// # Errors
+/// As the statement fails.
+pub async fn list_by_key(
+    tx: &TenantTx<'_>,
+    filter: &Filter,
+    keys: &[Uuid],
+) -> Result<HashMap<Uuid, AlertView>, DbError> {
+    let (lo, hi) = (filter.ip.map(|b| b.lo()), filter.ip.map(|b| b.hi()));
+    let single = filter.ip.filter(|b| b.lo() == b.hi()).map(|b| b.lo().to_string());
+    let rows = tx
+        .query(
+            sql!("alert/list_by_key"),
+            &[
+                &tx.tenant().id(),
+                &keys,
+                &filter.filtered,
+                &filter.forwarded,
+                &filter.scenario,
+                &filter.country,
+                &filter.agent,
+                &lo,
+                &hi,
+                &single,
+            ],
+        )
+        .await?;
+    let none = HashMap::new();
+    Ok(rows
+        .iter()
+        .map(|row| (row.get("key"), view(row, &none)))
+        .collect())
+}
+
 /// How many of the first rows have signals of at most `limit` bytes together; at least one.
 fn within(rows: &[Row], limit: usize) -> usize {
     let mut bytes = 0;
