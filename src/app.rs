@@ -13,6 +13,7 @@ use crate::kernel::keyring::Keyring;
 use crate::kernel::net::Block;
 use crate::outbound::capi::Capi;
 use crate::outbound::lapi::Lapis;
+use crate::outbound::logs::Logs;
 
 /// What the operator of this installation decided.
 #[derive(Debug, Clone)]
@@ -57,6 +58,8 @@ pub struct App {
     pub capi: Capi,
     /// The tenants' LAPI servers.
     pub lapis: Lapis,
+    /// The tenants' log stores.
+    pub logs: Logs,
     /// The operator's decisions.
     pub settings: Arc<Settings>,
     /// Rung when this process put something into the outbox: a hint, so that its own worker need not wait for its

@@ -87,12 +87,17 @@ pub enum Command {
 
 /// The way to the tenants' servers, as the operator lets it.
 pub fn client(config: &Config, listens: Option<SocketAddr>) -> anyhow::Result<Lapis> {
+    Ok(Lapis::new(guarded(config, listens)?))
+}
+
+/// The way to whatever tenants name.
+pub fn guarded(config: &Config, listens: Option<SocketAddr>) -> anyhow::Result<Guarded> {
     let block = |network: &cidr::IpCidr| Block::new(network.first_address(), network.network_length());
     let policy = Policy {
         allow_private: config.allow_private().iter().filter_map(block).collect(),
         own: listens,
     };
-    Ok(Lapis::new(Guarded::new(policy)?))
+    Ok(Guarded::new(policy)?)
 }
 
 /// Runs one of them.
@@ -223,7 +228,7 @@ async fn import(
     Ok(stored)
 }
 
-fn words(wrong: &[FieldError]) -> String {
+pub fn words(wrong: &[FieldError]) -> String {
     let each: Vec<_> = wrong
         .iter()
         .map(|e| format!("{} {}", e.field, e.reason))

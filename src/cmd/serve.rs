@@ -22,6 +22,7 @@ use crate::api::{self, Scrape};
 use crate::app::{App, AutoEnrolment, Settings};
 use crate::config::{Config, LogFormat};
 use crate::db::{Db, DbError, sql};
+use crate::fleet::analyzer::Analyze;
 use crate::fleet::replication::{Absorb, Read, Write};
 use crate::gate::forward::Forward;
 use crate::gate::signal::OwnLogins;
@@ -161,6 +162,7 @@ fn gate(installation: &Installation, listens: Option<SocketAddr>) -> anyhow::Res
         ring,
         capi,
         lapis: super::lapi::client(config, listens)?,
+        logs: super::analyzer::client(config, listens)?,
         settings: Arc::new(settings),
         outbox: Arc::new(Notify::new()),
         draining: Arc::new(AtomicBool::new(false)),
@@ -196,6 +198,7 @@ fn start_work(gate: &Gate, tasks: &TaskTracker, stop: &CancellationToken) {
             Arc::new(Write { app: app.clone() }),
             Arc::new(Read { app: app.clone() }),
             Arc::new(Absorb { app: app.clone() }),
+            Arc::new(Analyze { app: app.clone() }),
         ],
     };
     tasks.spawn(worker.run(stop.clone()));

@@ -3,5 +3,6 @@
 pub mod capi;
 pub mod client;
 pub mod lapi;
+pub mod logs;
 mod range;
 mod resolve;
