@@ -158,7 +158,10 @@ async fn history_is_bounded() {
         .await
         .expect("a count")
         .get(0);
-    assert_eq!(kept, 51);
+    assert_eq!(
+        kept, 50,
+        "the oldest of a hundred and one, and those that were too old"
+    );
 }
 
 const RULE: &str = "id: sso-bf

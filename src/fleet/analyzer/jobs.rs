@@ -20,7 +20,7 @@ use crate::outbound::logs::{Ask, Logs};
 pub const TOPIC: i16 = 5;
 /// How long a run waits for its turn before others go first, and the pause then.
 const PATIENCE: Duration = Duration::from_millis(50);
-const AGAIN: Duration = Duration::from_millis(500);
+const AGAIN: Duration = Duration::from_secs(2);
 /// Until one that is off is looked at again, unless it is changed before.
 const OFF: Duration = Duration::from_hours(24 * 365);
 

@@ -322,10 +322,14 @@ async fn run(
         }
         Ok(Err(e)) => Err(ApiError::Internal(format!("an analyzer's run: {e}"))),
         Ok(Ok(done)) => {
-            let run: Option<Run> = done.map_err(|e: DbError| ApiError::from(e))?;
-            let changed =
+            let gone =
                 || ApiError::Conflict("the analyzer was deleted meanwhile, or runs already".to_owned());
-            let run = run.ok_or_else(changed)?;
+            let run = match done {
+                Ok(Some(run)) => run,
+                // Its runs went with it.
+                Ok(None) | Err(DbError::Conflict(_)) => return Err(gone()),
+                Err(e) => return Err(e.into()),
+            };
             let done = AnalyzerDoneView {
                 success: run.error.is_none(),
                 result: Some(AnalyzerRunView::of(run, &id)),
