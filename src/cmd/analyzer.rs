@@ -113,10 +113,10 @@ async fn act(
                 db,
                 ring: &installation.ring,
                 logs: &logs,
-                ours: &[],
+                ours: &super::serve::own_addresses(&installation.config),
             };
             let looked = eye.look(owner, &found, Timestamp::now()).await?;
-            tell(output, &found, &looked.map_err(|why| anyhow!(why))?)
+            tell(output, &found, &looked.map_err(|blind| anyhow!(blind.why))?)
         }
     }
 }

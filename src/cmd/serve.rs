@@ -176,7 +176,7 @@ fn gate(installation: &Installation, listens: Option<SocketAddr>) -> anyhow::Res
 }
 
 /// What engines reach us by, as far as it is an address.
-fn own_addresses(config: &Config) -> Vec<Block> {
+pub fn own_addresses(config: &Config) -> Vec<Block> {
     let public = config
         .server
         .public_url

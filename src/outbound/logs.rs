@@ -16,6 +16,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::json;
 
 use super::client::{Failure, Guarded, Limits, Policy};
+use super::lapi::{Tries, Try};
 use crate::http::{Turn, Turns};
 
 /// The largest answer that is read, unpacked.
@@ -120,11 +121,23 @@ pub enum LogsError {
     BadCredentials,
 }
 
+impl LogsError {
+    /// Whether a store of logs said it.
+    #[must_use]
+    pub const fn is_answer(&self) -> bool {
+        matches!(
+            self,
+            Self::Refused(_) | Self::BadQuery(_) | Self::NotLines | Self::TooMany
+        )
+    }
+}
+
 /// The way to all stores of all tenants.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Logs {
     client: Guarded,
     turns: Turns,
+    tries: Tries,
 }
 
 impl Logs {
@@ -134,6 +147,7 @@ impl Logs {
         Self {
             client,
             turns: Turns::new(AT_ONCE.0, AT_ONCE.1),
+            tries: Tries::default(),
         }
     }
 
@@ -146,6 +160,14 @@ impl Logs {
     /// The right to ask, if one is free within the time.
     pub async fn turn(&self, tenant: i32, within: Duration) -> Option<Turn> {
         self.turns.take(tenant, within).await
+    }
+
+    /// Begins to ask for a tenant, who could find out by it what answers where.
+    ///
+    /// # Errors
+    /// The seconds to wait, after too many that did not answer as a store of logs does.
+    pub async fn begin(&self, tenant: i32) -> Result<Try, u32> {
+        self.tries.begin(tenant).await
     }
 
     /// The newest lines that the query finds.

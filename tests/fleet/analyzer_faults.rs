@@ -156,3 +156,45 @@ async fn two_replicas_run_once_a_tick() {
         .collect();
     assert!(!apart.is_empty() && apart.iter().all(|s| *s > 7.0), "{apart:?}");
 }
+
+/// Who may name sources does not find out what answers where by it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn ten_sources_in_vain_are_enough_for_a_minute() {
+    let world = World::start().await;
+    let (api, store) = (world.api(), Store::start().await);
+    let mut rule = store.rule("scan");
+    rule["enabled"] = json!(false);
+    api.post("/api/analyzers", &rule).await.expect(201);
+    // A closed port takes as long as an open one of something else.
+    for n in 0..10 {
+        store.set(Mood::Status(404));
+        if n % 2 == 0 {
+            rule["source"]["url"] = json!(format!("http://127.0.0.1:{}/", crate::support::free_port()));
+        } else {
+            rule["source"]["url"] = json!(store.url);
+        }
+        api.put("/api/analyzers/scan", &rule).await.expect(200);
+        let answer = api.post("/api/analyzers/scan/run", &Value::Null).await;
+        assert!(
+            answer.took >= std::time::Duration::from_secs(1),
+            "{:?}",
+            answer.took
+        );
+        assert_eq!(answer.expect(200).json()["success"], false);
+    }
+    let refused = api
+        .post("/api/analyzers/scan/run", &Value::Null)
+        .await
+        .expect(429);
+    assert_eq!(refused.header("retry-after").as_deref(), Some("60"));
+    // Nor by runs that come by themselves: they wait.
+    rule["enabled"] = json!(true);
+    store.set(Mood::Good);
+    rule["source"]["url"] = json!(store.url);
+    api.put("/api/analyzers/scan", &rule).await.expect(200);
+    let asked = store.count();
+    wait::holds("nobody is asked", wait::secs(3), || async {
+        store.count() == asked
+    })
+    .await;
+}

@@ -14,6 +14,7 @@ use crate::db::{Db, DbError, Tenant};
 use crate::jobs::{LaneWork, Lease, Outcome, backoff};
 use crate::kernel::keyring::Keyring;
 use crate::kernel::net::Block;
+use crate::outbound::lapi::Try;
 use crate::outbound::logs::{Ask, Logs};
 
 /// The topic of an analyzer's lane.
@@ -58,8 +59,12 @@ impl Analyze {
         let Some(_turn) = self.app.logs.turn(lease.tenant.id(), PATIENCE).await else {
             return Ok(rest(AGAIN));
         };
+        let begun = match self.app.logs.begin(lease.tenant.id()).await {
+            Ok(begun) => begun,
+            Err(seconds) => return Ok(rest(Duration::from_secs(seconds.into()))),
+        };
         // A run that failed is on record; it is the next tick that tries again.
-        match run(&self.app, lease, &analyzer, false).await? {
+        match run(&self.app, lease, &analyzer, begun, false).await? {
             Some(_) => Ok(rest(analyzer.pause(Timestamp::now()))),
             None => Ok(Outcome::Lost),
         }
@@ -71,6 +76,7 @@ pub async fn run(
     app: &App,
     lease: &Lease,
     analyzer: &Analyzer,
+    begun: Try,
     by_hand: bool,
 ) -> Result<Option<Run>, DbError> {
     let started = Timestamp::now();
@@ -80,15 +86,20 @@ pub async fn run(
         logs: &app.logs,
         ours: &app.settings.own_addresses,
     };
-    let found = eye.look(lease.tenant, analyzer, started).await?;
-    if let Err(why) = &found {
+    let looked = eye.look(lease.tenant, analyzer, started).await?;
+    begun
+        .end(looked.as_ref().err().is_none_or(|blind| blind.answered))
+        .await;
+    let found = looked.map_err(|blind| {
+        let (tenant, slug) = (lease.tenant.id(), &analyzer.slug);
         tracing::info!(
-            tenant = lease.tenant.id(),
-            analyzer = analyzer.slug,
-            error = why,
+            tenant,
+            analyzer = slug,
+            error = blind.why,
             "an analyzer's run failed"
         );
-    }
+        blind.why
+    });
     let turn = Turn {
         lease,
         analyzer,
@@ -106,6 +117,15 @@ pub async fn run(
     Ok(run)
 }
 
+/// Why nothing was seen.
+#[derive(Debug)]
+pub struct Blind {
+    /// In words for who asked.
+    pub why: String,
+    /// Whether a store of logs said it.
+    pub answered: bool,
+}
+
 /// What looking needs.
 pub struct Eye<'a> {
     /// Postgres.
@@ -119,7 +139,7 @@ pub struct Eye<'a> {
 }
 
 impl Eye<'_> {
-    /// What a run now would find; or why there is nothing, in words for who asked.
+    /// What a run now would find; or why there is nothing.
     ///
     /// # Errors
     /// As the statements fail, or the secret does not open.
@@ -128,7 +148,7 @@ impl Eye<'_> {
         tenant: Tenant,
         analyzer: &Analyzer,
         now: Timestamp,
-    ) -> Result<Result<Found, String>, DbError> {
+    ) -> Result<Result<Found, Blind>, DbError> {
         let store = analyzer
             .store(self.ring, tenant.id())
             .map_err(|e| DbError::Internal(format!("analyzer {}: {e}", analyzer.id)))?;
@@ -144,7 +164,10 @@ impl Eye<'_> {
             Ok(fetched) => fetched,
             Err(e) => {
                 tracing::debug!(tenant = tenant.id(), analyzer = analyzer.id, cause = ?e, "a log source was asked in vain");
-                return Ok(Err(e.to_string()));
+                return Ok(Err(Blind {
+                    why: e.to_string(),
+                    answered: e.is_answer(),
+                }));
             }
         };
         let (lines, broken) = (fetched.lines.len() + fetched.broken, fetched.broken);

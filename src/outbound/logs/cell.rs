@@ -69,9 +69,8 @@ impl<'de> Visitor<'de> for Cells {
                 entries.next_value::<IgnoredAny>()?;
                 continue;
             }
-            match entries.next_value::<Flat>()? {
-                Flat(Some(text)) => labels.push((name, text)),
-                Flat(None) => {}
+            if let Flat(Some(text)) = entries.next_value::<Flat>()? {
+                labels.push((name, text));
             }
         }
         Ok(Cell::Labels(labels))

@@ -37,7 +37,7 @@ pub enum What {
         exact: bool,
         origin: String,
         scenario: String,
-        /// `server`, `machine` or `hand`.
+        /// `server`, `machine`, `hand` or `analyzer`.
         from: &'static str,
         /// Its name.
         name: String,

@@ -73,11 +73,11 @@ fn every_wrong_field_is_named() {
         ("schedule.interval", |r| r.schedule.interval = "31d".to_owned()),
         ("schedule.lookback", |r| r.schedule.lookback = "1w".to_owned()),
         ("source.url", |r| {
-            r.source.url = "http://127.0.0.1:3100/".to_owned()
+            r.source.url = "http://127.0.0.1:3100/".to_owned();
         }),
         ("source.url", |r| r.source.url = "file:///etc/passwd".to_owned()),
         ("source.url", |r| {
-            r.source.url = "https://u:p@logs.example.org/".to_owned()
+            r.source.url = "https://u:p@logs.example.org/".to_owned();
         }),
         ("source.query", |r| r.source.query = String::new()),
         ("source.query", |r| r.source.query = "x".repeat(5001)),
@@ -95,7 +95,7 @@ fn every_wrong_field_is_named() {
         }),
         ("detection.groupby", |r| r.detection.groupby = "nobody".to_owned()),
         ("detection.distinct", |r| {
-            r.detection.distinct = Some("nobody".to_owned())
+            r.detection.distinct = Some("nobody".to_owned());
         }),
         ("detection.threshold", |r| r.detection.threshold = 0),
         ("detection.operator", |r| r.detection.operator = "!=".to_owned()),
