@@ -92,13 +92,17 @@ impl Analyzer {
         )
     }
 
-    /// The pause until its next tick: ticks stand on a grid that began when it was made, so that they do not drift.
+    /// The pause until its next tick. Ticks stand on a grid that began when it was made, so that they do not drift; one that
+    /// is nearer than a quarter of the interval to the tick that was served is that tick by another clock.
     #[must_use]
     pub fn pause(&self, now: Timestamp) -> std::time::Duration {
         let interval = self.rule.interval().max(1).saturating_mul(1000);
-        let since = now.as_millisecond() - self.created_at.as_millisecond();
-        let left = interval - since.rem_euclid(interval);
-        std::time::Duration::from_millis(u64::try_from(left).unwrap_or(1000))
+        let ms = Timestamp::as_millisecond;
+        let served = self.next_at.map_or(ms(now), |due| ms(due).max(ms(now)));
+        let made = ms(self.created_at);
+        let least = served + interval / 4 - made;
+        let next = made + least + (interval - least.rem_euclid(interval)) % interval;
+        std::time::Duration::from_millis(u64::try_from(next - ms(now)).unwrap_or(1000))
     }
 }
 
@@ -341,15 +345,25 @@ mod tests {
     fn ticks_stand_on_a_grid() {
         let mut analyzer = analyzer();
         analyzer.rule.schedule.interval = "60s".to_owned();
-        for (now_ms, expected_ms) in [
-            (1_000_000, 60_000),
-            (1_000_001, 59_999),
-            (1_059_999, 1),
-            (1_060_000, 60_000),
-            (999_000, 1_000),
+        for (due_ms, now_ms, expected_ms) in [
+            (None, 1_000_000, 60_000),
+            (None, 1_000_001, 59_999),
+            (None, 1_044_999, 15_001),
+            (None, 1_045_001, 74_999),
+            // Served a little late, a little early by a clock that is behind, and long after it was due.
+            (Some(1_060_000), 1_060_200, 59_800),
+            (Some(1_060_000), 1_059_800, 60_200),
+            (Some(1_060_000), 1_060_000, 60_000),
+            (Some(1_060_000), 9_060_000, 40_000),
+            (None, 999_000, 61_000),
         ] {
+            analyzer.next_at = due_ms.map(|ms| Timestamp::from_millisecond(ms).unwrap());
             let now = Timestamp::from_millisecond(now_ms).unwrap();
-            assert_eq!(analyzer.pause(now).as_millis(), expected_ms, "{now_ms}");
+            assert_eq!(
+                analyzer.pause(now).as_millis(),
+                expected_ms,
+                "{due_ms:?} {now_ms}"
+            );
         }
     }
 
