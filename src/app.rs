@@ -16,6 +16,7 @@ use crate::kernel::net::Block;
 use crate::outbound::capi::Capi;
 use crate::outbound::directory::Directory;
 use crate::outbound::lapi::Lapis;
+use crate::outbound::logs::Logs;
 
 /// What the operator of this installation decided.
 #[derive(Debug, Clone)]
@@ -75,6 +76,8 @@ pub struct App {
     pub lapis: Lapis,
     /// Whom to ask about addresses.
     pub directory: Directory,
+    /// The tenants' log stores.
+    pub logs: Logs,
     /// The operator's decisions.
     pub settings: Arc<Settings>,
     /// Rung when this process put something into the outbox: a hint, so that its own worker need not wait for its

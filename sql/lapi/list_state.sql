@@ -21,7 +21,7 @@ SELECT l.id,
                      max(m.until) FILTER (WHERE m.source = 2 AND m.source_id = l.id) AS own
               FROM multi m GROUP BY m.key) x
             WHERE x.theirs IS NOT NULL AND (x.own IS NULL OR x.own < x.theirs - interval '4 seconds'))
-       ELSE (SELECT count(DISTINCT key) FROM live WHERE source = 3 AND (servers IS NULL OR l.id = ANY (servers)))
+       ELSE (SELECT count(DISTINCT key) FROM live WHERE source IN (3, 4) AND (servers IS NULL OR l.id = ANY (servers)))
   END AS wanted,
   coalesce(p.delivered, 0) AS delivered, coalesce(p.refused, 0) AS refused, coalesce(p.present, 0) AS present,
   coalesce(w.n, 0)::bigint AS waiting, w.since AS waiting_since,

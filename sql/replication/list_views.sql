@@ -11,7 +11,7 @@ LEFT JOIN LATERAL (
   FROM (SELECT d.scope, d.value, d.type, d.scenario, d.until FROM decision d
         WHERE d.tenant_id = $1 AND d.key = k.key AND d.lifted_at IS NULL AND d.until > now()
           AND NOT (d.source = 2 AND d.source_id = $2) AND NOT (d.source = 1 AND d.source_id = coalesce($5::bigint, 0))
-          AND ($4::boolean OR d.source = 3 AND (d.servers IS NULL OR $2 = ANY (d.servers)))
+          AND ($4::boolean OR d.source IN (3, 4) AND (d.servers IS NULL OR $2 = ANY (d.servers)))
         OFFSET 0) s
   ORDER BY s.until DESC LIMIT 1) w ON true
 LEFT JOIN LATERAL (

@@ -130,6 +130,7 @@ pub(super) fn describe() {
         "garrison_forward_refused_total",
         "Signals that CAPI refuses for good."
     );
+    describe_counter!("garrison_analyzer_runs_total", "Runs of analyzers by outcome.");
     describe_counter!(
         "garrison_leases_lost_total",
         "Turns that ended because another worker had the lane."

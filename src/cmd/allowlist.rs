@@ -123,7 +123,7 @@ async fn act(db: &Db, output: Output, command: Command, entries: &[NewEntry]) ->
 }
 
 /// Adds to the list, and makes it first where there is none.
-async fn add(db: &Db, owner: Tenant, name: &str, entries: &[NewEntry]) -> Result<Added, Refused> {
+pub async fn add(db: &Db, owner: Tenant, name: &str, entries: &[NewEntry]) -> Result<Added, Refused> {
     match allowlist::add(db, owner, name, entries, ACTOR, false).await {
         Err(Refused::Absent) => {}
         done => return done,

@@ -87,7 +87,12 @@ pub enum Command {
 
 /// The way to the tenants' servers, as the operator lets it.
 pub fn client(config: &Config, listens: Option<SocketAddr>) -> anyhow::Result<Lapis> {
-    Ok(Lapis::new(Guarded::new(policy(config, listens))?))
+    Ok(Lapis::new(guarded(config, listens)?))
+}
+
+/// The way to whatever tenants name.
+pub fn guarded(config: &Config, listens: Option<SocketAddr>) -> anyhow::Result<Guarded> {
+    Ok(Guarded::new(policy(config, listens))?)
 }
 
 /// Where requests that strangers cause may go.
@@ -227,7 +232,7 @@ async fn import(
     Ok(stored)
 }
 
-fn words(wrong: &[FieldError]) -> String {
+pub fn words(wrong: &[FieldError]) -> String {
     let each: Vec<_> = wrong
         .iter()
         .map(|e| format!("{} {}", e.field, e.reason))

@@ -1,6 +1,7 @@
 //! The command line: one file a subcommand.
 
 mod allowlist;
+mod analyzer;
 mod context;
 mod filter;
 mod ipinfo;
@@ -59,6 +60,9 @@ enum Command {
     /// Addresses that a tenant never wants banned.
     #[command(subcommand)]
     Allowlist(allowlist::Command),
+    /// Searches in logs that decide by themselves.
+    #[command(subcommand)]
+    Analyzer(analyzer::Command),
     /// LAPI servers: where decisions are searched in and written to.
     #[command(subcommand)]
     Lapi(lapi::Command),
@@ -97,6 +101,7 @@ fn run(cli: Cli) -> anyhow::Result<()> {
             Command::Token(command) => token::run(config, cli.output, command).await,
             Command::Filter(command) => filter::run(config, cli.output, command).await,
             Command::Allowlist(command) => allowlist::run(config, cli.output, command).await,
+            Command::Analyzer(command) => analyzer::run(config, cli.output, command).await,
             Command::Lapi(command) => lapi::run(config, cli.output, command).await,
             Command::Openapi => openapi::run(),
         }

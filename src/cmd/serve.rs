@@ -22,6 +22,7 @@ use crate::api::{self, Scrape};
 use crate::app::{App, AutoEnrolment, Keep, Settings};
 use crate::config::{Config, LogFormat};
 use crate::db::{Db, DbError, sql};
+use crate::fleet::analyzer::Analyze;
 use crate::fleet::replication::{Absorb, Read, Write};
 use crate::gate::forward::Forward;
 use crate::gate::signal::OwnLogins;
@@ -168,6 +169,7 @@ fn gate(installation: &Installation, listens: Option<SocketAddr>) -> anyhow::Res
         capi,
         lapis: super::lapi::client(config, listens)?,
         directory: super::ipinfo::directory(config, listens)?,
+        logs: super::analyzer::client(config, listens)?,
         settings: Arc::new(settings),
         outbox: Arc::new(Notify::new()),
         draining: Arc::new(AtomicBool::new(false)),
@@ -182,7 +184,7 @@ fn gate(installation: &Installation, listens: Option<SocketAddr>) -> anyhow::Res
 }
 
 /// What engines reach us by, as far as it is an address.
-fn own_addresses(config: &Config) -> Vec<Block> {
+pub fn own_addresses(config: &Config) -> Vec<Block> {
     let public = config
         .server
         .public_url
@@ -204,6 +206,7 @@ fn start_work(gate: &Gate, tasks: &TaskTracker, stop: &CancellationToken) {
             Arc::new(Write { app: app.clone() }),
             Arc::new(Read { app: app.clone() }),
             Arc::new(Absorb { app: app.clone() }),
+            Arc::new(Analyze { app: app.clone() }),
         ],
     };
     tasks.spawn(worker.run(stop.clone()));

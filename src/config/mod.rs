@@ -1,6 +1,7 @@
 //! The configuration: one YAML file, the environment over it, everything checked before anything starts.
 //! Read by `cmd` only; everybody else is handed what they need.
 
+mod analyzers;
 mod capi;
 mod database;
 mod enrolment;
@@ -28,6 +29,7 @@ use std::time::Duration;
 use cidr::IpCidr;
 use secrecy::SecretString;
 
+pub use analyzers::{analyzer_file, analyzer_settings};
 pub use capi::Capi;
 pub use database::Database;
 pub use enrolment::Enrolment;

@@ -242,6 +242,10 @@ impl<'a> Source<'a> {
                     "`{key}` (line {}) is not read from here: `garrison lapi import <this file>` takes the servers over",
                     child.line
                 )),
+                Known::Unused if key == "analyzers" => self.warn(format!(
+                    "`{key}` (line {}) is not read from here: `garrison analyzer import` takes analyzers over",
+                    child.line
+                )),
                 Known::Unused => self.warn(format!(
                     "`{key}` (line {}) is CrowdSieve's and has no effect in Garrison",
                     child.line
@@ -256,6 +260,20 @@ impl<'a> Source<'a> {
         }
         Ok(())
     }
+}
+
+/// A file whose keys are not ours, `${…}` substituted.
+pub(super) fn foreign(text: &str, environment: Environment<'_>) -> Result<Input, ConfigError> {
+    let root = tree::parse(text)?;
+    let source = Source {
+        root: Node {
+            line: 0,
+            value: Value::Null,
+        },
+        environment,
+        warnings: RefCell::default(),
+    };
+    source.input("the file", &root)
 }
 
 /// Takes `${NAME}` or `${NAME:-default}` off the front: name, default, what follows.

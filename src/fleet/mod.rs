@@ -1,6 +1,7 @@
 //! What the fleet should enforce: the tenants' LAPI servers and the decisions on them.
 
 pub mod allowlist;
+pub mod analyzer;
 pub mod decision;
 pub mod explain;
 pub mod feed;
@@ -20,4 +21,5 @@ pub fn routes() -> OpenApiRouter<App> {
         .merge(allowlist::routes())
         .merge(explain::routes())
         .merge(feed::routes())
+        .merge(analyzer::routes())
 }

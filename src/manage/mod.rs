@@ -1,8 +1,8 @@
 //! What operators look at and administer.
 
 pub mod alert;
-pub mod ipinfo;
 pub mod event;
+pub mod ipinfo;
 pub mod machine;
 pub mod stats;
 pub mod tenant;

@@ -4,6 +4,7 @@ pub mod capi;
 pub mod client;
 pub mod directory;
 pub mod lapi;
+pub mod logs;
 mod range;
 pub mod rdap;
 pub mod registration;

@@ -14,7 +14,7 @@ pub fn forgetful(sql: &str) -> String {
 }
 
 /// Reads, and the parameters after the tenant: what belongs to tenant 2, or to both.
-pub const READS: [(&str, &str); 82] = [
+pub const READS: [(&str, &str); 88] = [
     ("alert/exists_newer", ", '{newest_a}'"),
     ("alert/get", ", 201"),
     (
@@ -43,8 +43,10 @@ pub const READS: [(&str, &str); 82] = [
         ", '1970-01-01', '1970-01-01', '2999-01-01', '2999-01-01'",
     ),
     ("alert/list_scenarios", ", 'canary', 100"),
+    (
         "alert/list_by_key",
         ", '{ {key_a}, {key_b} }', NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL",
+    ),
     ("allowlist/count", ""),
     ("allowlist/get", ", 'canary'"),
     (
@@ -57,6 +59,12 @@ pub const READS: [(&str, &str); 82] = [
         "allowlist/list_lifts",
         ", '{192.0.2.0}', '{192.0.2.255}', '{203.0.113.0}', '{203.0.113.7}', 1000",
     ),
+    ("analyzer/get", ", 'canary'"),
+    ("analyzer/get_by_id", ", 201"),
+    ("analyzer/list", ""),
+    ("analyzer/list_last", ", NULL"),
+    ("analyzer/list_marks", ", 201, '{192.0.2.7,192.0.2.8}'"),
+    ("analyzer/list_runs", ", 201, 100, 3650"),
     ("decision/get_actor", ", 201"),
     ("decision/list_copies", ", '{ {copy_b} }'"),
     ("decision/list_places", ""),
@@ -179,11 +187,23 @@ pub const READS: [(&str, &str); 82] = [
 ];
 
 /// Changes of tenant 2's rows.
-pub const CHANGES: [(&str, &str); 58] = [
+pub const CHANGES: [(&str, &str); 64] = [
     ("allowlist/delete", ", 'theirs'"),
     ("allowlist/delete_entry", ", 'theirs', '203.0.113.0/24'"),
     ("allowlist/delete_expired", ""),
     ("allowlist/touch", ", 201"),
+    ("analyzer/delete", ", 'theirs'"),
+    ("analyzer/delete_lane", ", 202"),
+    ("analyzer/delete_marks", ", 201, 7"),
+    ("analyzer/delete_runs", ", 201, 0, 1"),
+    (
+        "analyzer/update",
+        ", 201, 1, '{}', 'https://x.test/', NULL, false, 60",
+    ),
+    (
+        "decision/update_told",
+        ", 201, '{ 00000000-0000-0000-0000-0000000000b5 }', '{5}', 'x', 'x'",
+    ),
     ("feed/delete", ", 202"),
     ("feed/delete_token", ", 'canary', 201"),
     ("filter/delete", ", 201"),
@@ -265,12 +285,22 @@ pub const CHANGES: [(&str, &str); 58] = [
 ];
 
 /// New rows: of whichever tenant comes first.
-pub const INSERTS: [(&str, &str); 22] = [
+pub const INSERTS: [(&str, &str); 26] = [
     ("allowlist/insert", ", 'new', 'x'"),
     (
         "allowlist/upsert_entries",
         ", 101, '{192.0.2.9}', '{192.0.2.9}', '{192.0.2.9}', '{x}', '{NULL}', 'x'",
     ),
+    (
+        "analyzer/insert",
+        ", 100, 'new', '{}', 'https://x.test/', NULL, true",
+    ),
+    (
+        "analyzer/insert_run",
+        ", 101, false, now(), NULL, 1, 0, 0, 0, 0, '{}', '[]', '[]'",
+    ),
+    ("analyzer/upsert_lane", ", 909, true"),
+    ("analyzer/upsert_marks", ", 101, '{198.51.100.1}', '{5}'"),
     (
         "decision/insert_audit",
         ", '01900000-0000-7000-8000-000000000001', '192.0.2.1', '192.0.2.1', 'x', '1', 'x', 'ip', '192.0.2.1', '192.0.2.1', NULL, 'x', '{}'",

@@ -34,7 +34,8 @@ pub async fn filled() -> (Database, Client) {
     client.batch_execute(CHANGES).await.expect("changes");
     let fold = std::fs::read_to_string("sql/stats/upsert.sql").expect("a statement");
     for tenant in [1, 2] {
-        let all = format!("DEALLOCATE ALL; PREPARE p AS {fold}\n; EXECUTE p({tenant}, 10000000); DEALLOCATE ALL");
+        let all =
+            format!("DEALLOCATE ALL; PREPARE p AS {fold}\n; EXECUTE p({tenant}, 10000000); DEALLOCATE ALL");
         client.batch_execute(&all).await.expect("fold");
     }
     client.batch_execute("VACUUM ANALYZE").await.expect("analyze");

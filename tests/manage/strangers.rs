@@ -52,6 +52,10 @@ async fn operations(world: &World) -> Vec<(String, String)> {
         "/links/{token}",
         "/api/lapi-servers",
         "/api/lapi-servers/{name}",
+        "/api/analyzers",
+        "/api/analyzers/{id}",
+        "/api/analyzers/{id}/run",
+        "/api/analyzers/{id}/runs",
         "/api/decisions",
         "/api/decisions/ban",
         "/api/decisions/{id}",
@@ -149,6 +153,14 @@ fn server(name: &str) -> Value {
     json!({"name": name, "url": url, "apiKey": "k", "machineId": "m", "password": "p"})
 }
 
+/// An analyzer of a store that is not there; off, so that it does nothing by itself.
+fn analyzer(id: &str) -> Value {
+    let url = format!("http://127.0.0.1:{}/", crate::support::free_port());
+    json!({"id": id, "name": id, "enabled": false, "source": {"type": "loki", "url": url, "query": "{a=\"b\"}"},
+        "extraction": {"fields": {"ip": "ip"}}, "detection": {"groupby": "ip", "threshold": 5},
+        "decision": {"duration": "1h", "scenario": "x"}})
+}
+
 /// A body that the operation takes.
 fn body(path: &str) -> Value {
     match path {
@@ -159,6 +171,7 @@ fn body(path: &str) -> Value {
             body.as_object_mut().expect("object").remove("name");
             body
         }
+        path if path.starts_with("/api/analyzers") => analyzer("mine"),
         "/api/decisions/ban" => {
             json!({"server": "theirs", "ip": "192.0.2.1", "duration": "1h", "reason": "x"})
         }
@@ -187,6 +200,7 @@ async fn belongings(world: &World, tenant: &Tenant) -> Vec<(&'static str, String
     api.post("/api/allowlists", &json!({"name": "theirs"}))
         .await
         .expect(201);
+    api.post("/api/analyzers", &analyzer("theirs")).await.expect(201);
     let entry = json!({"entries": [{"value": "203.0.113.1"}]});
     api.post("/api/allowlists/theirs/entries", &entry)
         .await
@@ -201,6 +215,9 @@ async fn belongings(world: &World, tenant: &Tenant) -> Vec<(&'static str, String
         ("/api/feeds/{name}/tokens", "1".to_owned()),
         ("/api/feeds/{name}/tokens/{id}", "1".to_owned()),
         ("/api/alerts/{id}", alert),
+        ("/api/analyzers/{id}", "theirs".to_owned()),
+        ("/api/analyzers/{id}/run", "theirs".to_owned()),
+        ("/api/analyzers/{id}/runs", "theirs".to_owned()),
         ("/api/allowlists/{name}", "theirs".to_owned()),
         (
             "/api/allowlists/{name}/entries?value=203.0.113.1",
@@ -257,7 +274,7 @@ async fn another_tenants_ids_are_404_and_untouched() {
         .await;
     assert_eq!(ban.status, 404, "{}", ban.text());
     let shown = |path: &str| {
-        !["decisions", "/entries", "tokens"]
+        !["decisions", "/entries", "tokens", "{id}/run"]
             .iter()
             .any(|part| path.contains(part))
     };
@@ -283,6 +300,7 @@ async fn another_tenants_ids_are_404_and_untouched() {
         "/api/lapi-servers",
         "/api/allowlists",
         "/api/feeds",
+        "/api/analyzers?all=true",
         "/api/decisions?ip=198.51.100.1",
         "/api/stats?period=all",
         "/api/stats/distribution?period=all",

@@ -89,6 +89,7 @@ pub fn from(source: Source, server: Option<&str>, machine: Option<&str>) -> Stri
         ),
         Source::Server(id) => format!("server {}", server.map_or_else(|| id.to_string(), str::to_owned)),
         Source::Hand => "hand".to_owned(),
+        Source::Analyzer(id) => format!("analyzer {id}"),
     }
 }
 

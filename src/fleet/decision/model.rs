@@ -11,7 +11,7 @@ use serde_json::{Map, Value, json};
 use utoipa::ToSchema;
 
 pub use coverage::{Copy, Place, holding, standing};
-pub use fact::{Fact, HAND_ORIGIN, OUR_ORIGIN, is_local, kept};
+pub use fact::{ANALYZER_ORIGIN, Fact, HAND_ORIGIN, OUR_ORIGIN, is_local, kept};
 pub use group::{ServerResult, group};
 pub use protect::{protected, too_wide};
 

@@ -79,6 +79,7 @@ impl Known {
                 Some(name) => format!("machine {name}"),
                 None => format!("machine {id}"),
             },
+            Source::Analyzer(id) => said.actor.clone().unwrap_or_else(|| format!("analyzer {id}")),
             Source::Hand => match &said.actor {
                 Some(actor) => format!("{actor}, by hand"),
                 None => "an operator, by hand".to_owned(),

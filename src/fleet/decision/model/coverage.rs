@@ -61,6 +61,9 @@ pub fn asks_for(said: &Said, place: &Place) -> bool {
             Source::Server(id) => place.replicates && id != place.id,
             Source::Signal(machine) => place.replicates && place.engine != Some(machine),
             Source::Hand => said.servers.as_ref().is_none_or(|ids| ids.contains(&place.id)),
+            Source::Analyzer(_) => {
+                place.replicates || said.servers.as_ref().is_none_or(|ids| ids.contains(&place.id))
+            }
         }
 }
 
@@ -174,6 +177,11 @@ mod tests {
             replicates: false,
             ..place(1)
         };
+        let lone = alone.clone();
+        let other = Said {
+            servers: Some(vec![2]),
+            ..row(Source::Analyzer(5))
+        };
         let reader = Place {
             can_write: false,
             ..place(1)
@@ -201,6 +209,8 @@ mod tests {
             ("by hand, named", named(&[3, 1]), place(1), true),
             ("by hand, elsewhere", named(&[2]), place(1), false),
             ("by hand, nowhere", named(&[]), place(1), false),
+            ("an analyzer's, elsewhere", other.clone(), lone, false),
+            ("where what others say goes, too", other, place(1), true),
             ("where nothing can be written", row(Source::Hand), reader, false),
             ("lifted", lifted, place(1), false),
         ] {

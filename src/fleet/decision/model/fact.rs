@@ -10,6 +10,8 @@ use crate::kernel::net::{Block, parse_block};
 pub const OUR_ORIGIN: &str = "garrison";
 /// The origin of a ban by hand, as programs written against the first API know it.
 pub const HAND_ORIGIN: &str = "crowdsieve";
+/// The origin of what an analyzer decided, in the set; on a LAPI server it is a copy as any other.
+pub const ANALYZER_ORIGIN: &str = "garrison-analyzer";
 /// Longest type, scenario and origin that is kept.
 const TEXT_LIMIT: usize = 255;
 
@@ -110,7 +112,8 @@ pub fn is_local(origin: &str) -> bool {
         || origin.starts_with("lists:")
         || origin == "remediation_sync"
         || origin.starts_with("crowdsieve-replication")
-        || origin == OUR_ORIGIN)
+        || origin == OUR_ORIGIN
+        || origin == ANALYZER_ORIGIN)
 }
 
 /// A text cut to what is kept, without what Postgres cannot hold.
@@ -184,6 +187,7 @@ mod tests {
             ("lists:firehol", false),
             ("garrison", false),
             ("Garrison", false),
+            ("garrison-analyzer", false),
             ("crowdsieve-replication", false),
             ("remediation_sync", false),
             ("", false),

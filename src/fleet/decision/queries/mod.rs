@@ -6,7 +6,7 @@ mod set;
 pub use coverage::{list_copies, list_places};
 pub use set::{
     Claim, Said, Source, announce, around, claim, claim_shared, delete_said, delete_source, delete_unsaid,
-    lift, list_by_address, upsert,
+    lift, list_by_address, update_told, upsert,
 };
 
 use uuid::Uuid;

@@ -20,6 +20,8 @@ pub enum Source {
     Server(i64),
     /// An operator, here.
     Hand,
+    /// A search in logs: the analyzer's number.
+    Analyzer(i64),
 }
 
 impl Source {
@@ -30,6 +32,7 @@ impl Source {
             Self::Signal(id) => (1, id),
             Self::Server(id) => (2, id),
             Self::Hand => (3, 0),
+            Self::Analyzer(id) => (4, id),
         }
     }
 
@@ -39,6 +42,7 @@ impl Source {
         match source {
             1 => Self::Signal(id),
             2 => Self::Server(id),
+            4 => Self::Analyzer(id),
             _ => Self::Hand,
         }
     }
@@ -134,6 +138,26 @@ async fn upsert_part(tx: &TenantTx<'_>, part: &[(Uuid, &Claim)]) -> Result<Vec<U
         )
         .await?;
     Ok(keys(&rows))
+}
+
+/// Where, why and by whom, for what an analyzer said in this transaction; no servers is everywhere.
+///
+/// # Errors
+/// As the statement fails.
+pub async fn update_told(
+    tx: &TenantTx<'_>,
+    analyzer: i64,
+    keys: &[Uuid],
+    servers: Option<&[i64]>,
+    reason: &str,
+    actor: &str,
+) -> Result<(), DbError> {
+    tx.execute(
+        sql!("decision/update_told"),
+        &[&tx.tenant().id(), &analyzer, &keys, &servers, &reason, &actor],
+    )
+    .await?;
+    Ok(())
 }
 
 /// Forgets what a source does not say any more; the keys of what went.

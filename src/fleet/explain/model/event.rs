@@ -37,7 +37,7 @@ pub enum What {
         exact: bool,
         origin: String,
         scenario: String,
-        /// `server`, `machine` or `hand`.
+        /// `server`, `machine`, `hand` or `analyzer`.
         from: &'static str,
         /// Its name.
         name: String,
@@ -161,6 +161,7 @@ fn decisions(known: &Known, subject: &str, block: &Block, all: &mut All) {
                 let name = known.machines.get(&id).cloned();
                 ("machine", name.unwrap_or_else(|| id.to_string()))
             }
+            Source::Analyzer(_) => ("analyzer", said.actor.clone().unwrap_or_default()),
             Source::Hand => ("hand", said.actor.clone().unwrap_or_default()),
         };
         let lifted = said.lifted_at.map_or("", |_| "; lifted since");

@@ -1,0 +1,1 @@
+DELETE FROM analyzer WHERE tenant_id = $1 AND slug = $2 RETURNING id
