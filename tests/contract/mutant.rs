@@ -14,7 +14,7 @@ pub fn forgetful(sql: &str) -> String {
 }
 
 /// Reads, and the parameters after the tenant: what belongs to tenant 2, or to both.
-pub const READS: [(&str, &str); 74] = [
+pub const READS: [(&str, &str); 78] = [
     ("alert/exists_newer", ", '{newest_a}'"),
     ("alert/get", ", 201"),
     (
@@ -77,6 +77,13 @@ pub const READS: [(&str, &str); 74] = [
     ("machine/get_credentials", ", 201"),
     ("machine/get_upstream", ", 201"),
     ("machine/list", ""),
+    (
+        "metrics/list",
+        ", NULL, NULL, NULL, NULL, NULL, NULL, 100, 1000000",
+    ),
+    ("metrics/list_names", ""),
+    ("metrics/list_servers", ""),
+    ("stats/get_blocked", ""),
     (
         "stats/list_alerts",
         ", NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, 'UTC', 15",
@@ -161,7 +168,7 @@ pub const READS: [(&str, &str); 74] = [
 ];
 
 /// Changes of tenant 2's rows.
-pub const CHANGES: [(&str, &str); 58] = [
+pub const CHANGES: [(&str, &str); 59] = [
     ("allowlist/delete", ", 'theirs'"),
     ("allowlist/delete_entry", ", 'theirs', '203.0.113.0/24'"),
     ("allowlist/delete_expired", ""),
@@ -199,6 +206,7 @@ pub const CHANGES: [(&str, &str); 58] = [
     ("machine/update_token", ", 201, '', now()"),
     ("machine/update_token_refused", ", 201, '\\xb0'"),
     ("machine/update_upstream", ", 201, '', now(), '{}'"),
+    ("metrics/delete_old", ", 90, 100"),
     ("stats/upsert", ", 100"),
     ("stream/delete", ", 201"),
     ("stream/upsert", ", 201, '/v3/decisions/stream', 'x', ''"),
@@ -247,7 +255,7 @@ pub const CHANGES: [(&str, &str); 58] = [
 ];
 
 /// New rows: of whichever tenant comes first.
-pub const INSERTS: [(&str, &str); 22] = [
+pub const INSERTS: [(&str, &str); 24] = [
     ("allowlist/insert", ", 'new', 'x'"),
     (
         "allowlist/upsert_entries",
@@ -275,6 +283,14 @@ pub const INSERTS: [(&str, &str); 22] = [
     (
         "machine/insert",
         ", 'login_new', 2, 'x', NULL, 'x', '', true, 'x'",
+    ),
+    (
+        "metrics/insert",
+        ", 909, '{00000000-0000-8000-8000-000000000001}', '{1}', '{x}', '{2026-01-01}', '{NULL}', '{1}', '{1}', '{1}', '{1}', '{0}', '{[]}'",
+    ),
+    (
+        "metrics/upsert_components",
+        ", 909, '{1}', '{x}', '{x}', '{x}', '{x}', '{x}', '{NULL}', true",
     ),
     // 49 columns without a row, then one item that could not be read.
     (

@@ -5,6 +5,7 @@ mod export;
 mod filters;
 mod import;
 mod machines;
+mod metrics;
 mod pages;
 mod shape;
 mod stats;
