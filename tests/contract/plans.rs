@@ -69,6 +69,7 @@ async fn explain(client: &Client, name: &str, args: &str, role: &str, mode: &str
         "filter_rule",
         "machine",
         "allowlist",
+        "usage_component",
     ]
     .map(str::to_owned);
     let script = format!(
@@ -191,6 +192,43 @@ async fn reads_find_an_index_and_stop_at_the_page() {
             let cost = explain(&client, name, &args, "service", "custom").await;
             bad.extend(judge(name, &args, "custom", &cost, 10.0 * ROWS));
         }
+    }
+
+    // Usage metrics: a page, of all or of few; the sum of 30 days reads the drops alone.
+    for (name, args) in [
+        (
+            "metrics/list",
+            "1, NULL, NULL, NULL, NULL, NULL, NULL, 1001, 16777216".to_owned(),
+        ),
+        (
+            "metrics/list",
+            format!("1, '{{{machine}}}', NULL, NULL, NULL, NULL, NULL, 1001, 16777216"),
+        ),
+        (
+            "metrics/list",
+            "1, '{-1}', NULL, NULL, NULL, NULL, NULL, 1001, 16777216".to_owned(),
+        ),
+        (
+            "metrics/list",
+            "1, NULL, 'edge-7', NULL, NULL, NULL, NULL, 1001, 16777216".to_owned(),
+        ),
+        (
+            "metrics/list",
+            "1, NULL, 'nobody', NULL, NULL, NULL, NULL, 1001, 16777216".to_owned(),
+        ),
+        (
+            "metrics/list",
+            "1, NULL, NULL, NULL, now() - interval '40 days', NULL, NULL, 1001, 16777216".to_owned(),
+        ),
+        (
+            "metrics/list",
+            "1, NULL, NULL, NULL, NULL, now() - interval '40 days', 5, 1001, 16777216".to_owned(),
+        ),
+        ("metrics/delete_old", "1, 80, 5000".to_owned()),
+        ("stats/get_blocked", "1".to_owned()),
+    ] {
+        let cost = explain(&client, name, &args, "service", "custom").await;
+        bad.extend(judge(name, &args, "custom", &cost, ROWS));
     }
 
     // The others keep whatever kind of plan the server chooses, so both must do.

@@ -27,6 +27,7 @@ pub async fn filled() -> (Database, Client) {
             .unwrap_or_else(|e| panic!("fill: {:?}", e.as_db_error()));
     }
     client.batch_execute(DECISIONS).await.expect("decisions");
+    client.batch_execute(USAGE).await.expect("usage metrics");
     client.batch_execute("ANALYZE").await.expect("analyze");
     (db, client)
 }
@@ -46,6 +47,14 @@ const DECISIONS: &str = "
     WITH a AS (INSERT INTO allowlist (tenant_id, name) VALUES (1, 'office') RETURNING id)
     INSERT INTO allowlist_entry (tenant_id, allowlist_id, value, lo, hi)
       SELECT 1, a.id, host(ip), ip, ip FROM a, generate_series(1, 20000) n, LATERAL (SELECT '12.0.0.0'::inet + n::bigint * 9 AS ip) x";
+
+/// Of tenant 1, 120,000 windows of 2,000 components within 90 days; in one of ten something was dropped.
+const USAGE: &str = "
+    INSERT INTO usage_component (tenant_id, machine_id, kind, name)
+      SELECT 1, m.id, 1, 'edge-' || n FROM machine m, generate_series(1, 40) n WHERE m.tenant_id = 1;
+    INSERT INTO usage_metric (tenant_id, machine_id, key, kind, name, collected_at, dropped_items, items)
+      SELECT 1, m.id, gen_random_uuid(), 1, 'edge-' || n % 40 + 1, now() - n * interval '54 minutes', CASE WHEN n % 10 = 0 THEN n ELSE 0 END, '[]'
+      FROM machine m, generate_series(1, 2400) n WHERE m.tenant_id = 1";
 
 fn rows(tenant: i32, alerts: i32) -> String {
     let batches = alerts / 50;

@@ -21,11 +21,8 @@ use crate::http::{Caller, EngineError, Machine, Turns, read_limited};
 
 /// Largest body unpacked. CAPI takes less; what is larger is passed on without being looked at.
 const UNPACKED: usize = 64 << 20;
-/// Bodies that are unpacked and read at a time, and of one tenant.
-static TURNS: LazyLock<Turns> = LazyLock::new(|| Turns::new(4, 2));
-/// How long storing may take: the turn, then Postgres, which gets some time in any case.
-const STORING: Duration = Duration::from_secs(8);
-const LEAST: Duration = Duration::from_secs(3);
+/// Bodies that are read and stored at a time, and of one tenant: signals need the connections more.
+static TURNS: LazyLock<Turns> = LazyLock::new(|| Turns::new(2, 1));
 /// When an engine may come again with what could not be stored; it comes half an hour later in any case.
 const AGAIN: u32 = 60;
 
@@ -139,6 +136,17 @@ enum Sort {
     Usage,
 }
 
+impl Sort {
+    /// How long storing may take, and what Postgres gets of it at least. Nobody waits for what is told again anyhow: the
+    /// SDK gives up after five seconds.
+    const fn patience(self) -> (Duration, Duration) {
+        match self {
+            Self::Plain => (Duration::from_millis(1500), Duration::ZERO),
+            Self::Usage => (Duration::from_secs(8), Duration::from_secs(3)),
+        }
+    }
+}
+
 /// Stores what can be understood of a body. One that cannot be understood has nothing to store: it is CAPI's to judge.
 async fn keep(
     gate: &Gate,
@@ -148,8 +156,10 @@ async fn keep(
     sort: Sort,
 ) -> Result<(), DbError> {
     let begun = Instant::now();
+    let (patience, least) = sort.patience();
+    let left = || patience.saturating_sub(begun.elapsed());
     let busy = || DbError::Unavailable("too many metrics at once".to_owned());
-    let _turn = TURNS.take(machine.tenant.id(), STORING).await.ok_or_else(busy)?;
+    let _turn = TURNS.take(machine.tenant.id(), patience).await.ok_or_else(busy)?;
     let plain = read_limited(headers, Body::from(body.clone()), BODY_LIMIT, UNPACKED).await;
     let told = match plain {
         Ok(plain) => read(plain, sort).await?,
@@ -160,12 +170,13 @@ async fn keep(
         tracing::info!(machine = machine.id, "metrics that cannot be read are passed on");
         return Ok(());
     };
-    let left = STORING.saturating_sub(begun.elapsed());
-    let turn = tokio::time::timeout(left, gate.storing.acquire()).await;
+    let turn = tokio::time::timeout(left(), gate.storing.acquire()).await;
     let _place = turn.map_err(|_| busy())?;
-    let left = STORING.saturating_sub(begun.elapsed()).max(LEAST);
     let whole = sort == Sort::Usage;
-    let stored = patiently(left, || queries::insert(&gate.app.db, machine, &told, whole)).await?;
+    let stored = patiently(left().max(least), || {
+        queries::insert(&gate.app.db, machine, &told, whole)
+    })
+    .await?;
     let known = told.sets.len() as u64 - stored.min(told.sets.len() as u64);
     for (outcome, n) in [
         ("stored", stored),
