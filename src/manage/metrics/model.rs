@@ -46,6 +46,7 @@ pub struct MetricsView {
 /// A component's name.
 #[derive(Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[allow(clippy::struct_field_names)] // the contract's names
 pub struct BouncerName {
     /// As in the list.
     pub lapi_server_name: String,

@@ -60,7 +60,7 @@ struct Os<'a> {
     version: Option<&'a RawValue>,
 }
 
-#[derive(Default, Deserialize)]
+#[derive(Default, Clone, Copy, Deserialize)]
 struct Meta<'a> {
     #[serde(borrow)]
     utc_now_timestamp: Option<&'a RawValue>,
