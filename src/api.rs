@@ -24,7 +24,7 @@ pub use operation::Scrape;
 #[derive(OpenApi)]
 #[openapi(info(
     title = "Garrison",
-    description = "Fleet gate and command post for defended servers. CrowdSec engines speak to the routes under `/v2` and `/v3` as if to CAPI; programs and people use the routes under `/api` with a token of their tenant.",
+    description = "Fleet gate and command post for defended servers. CrowdSec engines speak to the routes under `/v2` and `/v3` (and one under `/v1`) as if to CAPI; programs and people use the routes under `/api` with a token of their tenant.",
     license(name = "Apache-2.0", identifier = "Apache-2.0")
 ))]
 struct Base;
@@ -33,6 +33,7 @@ struct Base;
 fn described() -> (Router<Gate>, utoipa::openapi::OpenApi) {
     let engines = gate::routes();
     OpenApiRouter::with_openapi(Base::openapi())
+        .nest("/v1", gate::routes_v1())
         .nest("/v2", engines.clone())
         .nest("/v3", engines)
         .merge(gate::filter::routes())
@@ -70,8 +71,12 @@ pub fn openapi() -> utoipa::openapi::OpenApi {
             &mut item.patch,
         ];
         for operation in operations.into_iter().flatten() {
-            // The same handlers serve both of CAPI's versions.
-            let version = if path.starts_with("/v2/") { "_v2" } else { "" };
+            // The same handlers serve all of CAPI's versions.
+            let version = match path.get(..4) {
+                Some("/v1/") => "_v1",
+                Some("/v2/") => "_v2",
+                _ => "",
+            };
             operation.operation_id = operation.operation_id.take().map(|id| format!("{id}{version}"));
             name_problems(operation);
             if operation.security.is_none() {

@@ -135,6 +135,14 @@ pub(super) fn describe() {
         "garrison_leases_lost_total",
         "Turns that ended because another worker had the lane."
     );
+    describe_counter!(
+        "garrison_usage_metrics_total",
+        "Sets of usage metrics by outcome; skipped counts what could not be read of them."
+    );
+    describe_counter!(
+        "garrison_metrics_unreadable_total",
+        "Bodies of metrics that were passed on without being understood."
+    );
     describe_gauge!(
         "garrison_pool_connections",
         "Connections to Postgres by state; waiting counts callers."

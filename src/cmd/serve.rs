@@ -30,7 +30,7 @@ use crate::gate::{Gate, filter};
 use crate::http::{Auth, edge, layers};
 use crate::jobs::Worker;
 use crate::kernel::net::{Block, parse_address};
-use crate::manage::{event, stats};
+use crate::manage::{event, metrics, stats};
 use crate::outbound::capi::Capi;
 
 /// How often partitions are made ahead and expired credentials go.
@@ -235,6 +235,7 @@ async fn upkeep(db: Db, stop: CancellationToken) {
 
 async fn keep_up(db: &Db) -> Result<(), DbError> {
     let expired = delete_expired(db).await;
+    let old = metrics::expire(db).await;
     let mut connection = db.connection().await?;
     // As the owner of the tables: no narrowing.
     let owned = connection.transaction().await?;
@@ -247,7 +248,7 @@ async fn keep_up(db: &Db) -> Result<(), DbError> {
     if made > 0 {
         tracing::info!(made, "partitions made ahead");
     }
-    expired
+    expired.and(old)
 }
 
 async fn delete_expired(db: &Db) -> Result<(), DbError> {

@@ -4,6 +4,7 @@ pub mod filter;
 pub mod forward;
 pub mod link;
 pub mod machine;
+pub mod metrics;
 pub mod relay;
 pub mod signal;
 pub mod stream;
@@ -52,7 +53,14 @@ pub fn routes() -> OpenApiRouter<Gate> {
         .merge(machine::routes())
         .merge(signal::routes())
         .merge(stream::routes())
+        .merge(metrics::routes())
         .merge(relay::routes())
+}
+
+/// The routes below `/v1`, where CrowdSec's own components send what `/v3` takes, too.
+#[must_use]
+pub fn routes_v1() -> OpenApiRouter<Gate> {
+    metrics::routes_v1()
 }
 
 /// Which of CAPI's versions a request came by: 2 up to engine 1.4, 3 from 1.5 on.

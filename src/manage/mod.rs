@@ -4,6 +4,7 @@ pub mod alert;
 pub mod event;
 pub mod ipinfo;
 pub mod machine;
+pub mod metrics;
 pub mod stats;
 pub mod tenant;
 pub mod token;
@@ -20,5 +21,6 @@ pub fn routes() -> OpenApiRouter<App> {
         .merge(ipinfo::routes())
         .merge(event::routes())
         .merge(machine::routes())
+        .merge(metrics::routes())
         .merge(stats::routes())
 }

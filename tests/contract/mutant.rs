@@ -14,7 +14,7 @@ pub fn forgetful(sql: &str) -> String {
 }
 
 /// Reads, and the parameters after the tenant: what belongs to tenant 2, or to both.
-pub const READS: [(&str, &str); 88] = [
+pub const READS: [(&str, &str); 92] = [
     ("alert/exists_newer", ", '{newest_a}'"),
     ("alert/get", ", 201"),
     (
@@ -104,6 +104,13 @@ pub const READS: [(&str, &str); 88] = [
     ("machine/get_upstream", ", 201"),
     ("machine/list", ""),
     (
+        "metrics/list",
+        ", NULL, NULL, NULL, NULL, NULL, NULL, 100, 1000000",
+    ),
+    ("metrics/list_names", ""),
+    ("metrics/list_servers", ""),
+    ("stats/get_blocked", ""),
+    (
         "stats/list_alerts",
         ", NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, 'UTC', 15, NULL",
     ),
@@ -187,7 +194,7 @@ pub const READS: [(&str, &str); 88] = [
 ];
 
 /// Changes of tenant 2's rows.
-pub const CHANGES: [(&str, &str); 64] = [
+pub const CHANGES: [(&str, &str); 65] = [
     ("allowlist/delete", ", 'theirs'"),
     ("allowlist/delete_entry", ", 'theirs', '203.0.113.0/24'"),
     ("allowlist/delete_expired", ""),
@@ -237,6 +244,7 @@ pub const CHANGES: [(&str, &str); 64] = [
     ("machine/update_token", ", 201, '', now()"),
     ("machine/update_token_refused", ", 201, '\\xb0'"),
     ("machine/update_upstream", ", 201, '', now(), '{}'"),
+    ("metrics/delete_old", ", 90, 100"),
     ("stats/upsert", ", 100"),
     ("stream/delete", ", 201"),
     ("stream/upsert", ", 201, '/v3/decisions/stream', 'x', ''"),
@@ -285,7 +293,7 @@ pub const CHANGES: [(&str, &str); 64] = [
 ];
 
 /// New rows: of whichever tenant comes first.
-pub const INSERTS: [(&str, &str); 26] = [
+pub const INSERTS: [(&str, &str); 28] = [
     ("allowlist/insert", ", 'new', 'x'"),
     (
         "allowlist/upsert_entries",
@@ -323,6 +331,14 @@ pub const INSERTS: [(&str, &str); 26] = [
     (
         "machine/insert",
         ", 'login_new', 2, 'x', NULL, 'x', '', true, 'x'",
+    ),
+    (
+        "metrics/insert",
+        ", 909, '{00000000-0000-8000-8000-000000000001}', '{1}', '{x}', '{2026-01-01}', '{NULL}', '{1}', '{1}', '{1}', '{1}', '{0}', '{[]}'",
+    ),
+    (
+        "metrics/upsert_components",
+        ", 909, '{1}', '{x}', '{x}', '{x}', '{x}', '{x}', '{NULL}', true",
     ),
     // 49 columns without a row, then one item that could not be read.
     (

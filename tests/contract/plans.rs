@@ -72,6 +72,7 @@ async fn explain(client: &Client, name: &str, args: &str, role: &str, mode: &str
         // Of all time is all of them, and nearly all are this tenant's here.
         "stat_total",
         "event_floor",
+        "usage_component",
     ]
     .map(str::to_owned);
     let script = format!(
@@ -231,6 +232,42 @@ async fn reads_find_an_index_and_stop_at_the_page() {
             format!("1, {none}, NULL, NULL, 50, 0, ARRAY['nothing']"),
         ),
         ("alert/count_newest", format!("1, {none}, {names}, 10001")),
+    ] {
+        let cost = explain(&client, name, &args, "service", "custom").await;
+        bad.extend(judge(name, &args, "custom", &cost, ROWS));
+    }
+    // Usage metrics: a page, of all or of few; the sum of 30 days reads the drops alone.
+    for (name, args) in [
+        (
+            "metrics/list",
+            "1, NULL, NULL, NULL, NULL, NULL, NULL, 1001, 16777216".to_owned(),
+        ),
+        (
+            "metrics/list",
+            format!("1, '{{{machine}}}', NULL, NULL, NULL, NULL, NULL, 1001, 16777216"),
+        ),
+        (
+            "metrics/list",
+            "1, '{-1}', NULL, NULL, NULL, NULL, NULL, 1001, 16777216".to_owned(),
+        ),
+        (
+            "metrics/list",
+            "1, NULL, 'edge-7', NULL, NULL, NULL, NULL, 1001, 16777216".to_owned(),
+        ),
+        (
+            "metrics/list",
+            "1, NULL, 'nobody', NULL, NULL, NULL, NULL, 1001, 16777216".to_owned(),
+        ),
+        (
+            "metrics/list",
+            "1, NULL, NULL, NULL, now() - interval '40 days', NULL, NULL, 1001, 16777216".to_owned(),
+        ),
+        (
+            "metrics/list",
+            "1, NULL, NULL, NULL, NULL, now() - interval '40 days', 5, 1001, 16777216".to_owned(),
+        ),
+        ("metrics/delete_old", "1, 80, 5000".to_owned()),
+        ("stats/get_blocked", "1".to_owned()),
     ] {
         let cost = explain(&client, name, &args, "service", "custom").await;
         bad.extend(judge(name, &args, "custom", &cost, ROWS));

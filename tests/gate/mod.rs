@@ -6,6 +6,7 @@ mod engine;
 mod faults;
 mod hostile;
 mod link;
+mod metrics;
 mod odd;
 mod paths;
 mod recorded;

@@ -11,6 +11,7 @@ mod ipinfo;
 mod ipinfo_hostile;
 mod ipinfo_rdap;
 mod machines;
+mod metrics;
 mod pages;
 mod rollup;
 mod shape;

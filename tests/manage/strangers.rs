@@ -75,9 +75,12 @@ async fn operations(world: &World) -> Vec<(String, String)> {
         "/api/feeds/{name}",
         "/api/feeds/{name}/tokens",
         "/api/feeds/{name}/tokens/{id}",
+        "/api/bouncer-metrics",
+        "/api/bouncer-metrics/names",
         "/health",
         "/v3/signals",
         "/v2/signals",
+        "/v1/usage-metrics",
     ] {
         assert!(
             all.iter().any(|(_, p)| p == needed),
@@ -205,6 +208,9 @@ async fn belongings(world: &World, tenant: &Tenant) -> Vec<(&'static str, String
     api.post("/api/allowlists/theirs/entries", &entry)
         .await
         .expect(200);
+    let metrics = json!({"remediation_components": [{"name": "theirs", "metrics": []}]});
+    let told = machine.call(world.server().address, "POST", "/v3/usage-metrics");
+    crate::support::http::send(told.json(&metrics)).await.expect(200);
     let machines = api.get("/api/machines").await.expect(200).json();
     // Named as its token is numbered, so that one word fills both places of a path.
     api.post("/api/feeds", &json!({"name": "1"})).await.expect(201);
@@ -301,6 +307,8 @@ async fn another_tenants_ids_are_404_and_untouched() {
         "/api/allowlists",
         "/api/feeds",
         "/api/analyzers?all=true",
+        "/api/bouncer-metrics",
+        "/api/bouncer-metrics/names",
         "/api/decisions?ip=198.51.100.1",
         "/api/stats?period=all",
         "/api/stats/distribution?period=all",

@@ -6,5 +6,5 @@ mod routes;
 mod send;
 
 pub use model::is_relayed;
-pub use routes::{answer, routes};
+pub use routes::{BODY_LIMIT, answer, pass, routes};
 pub use send::{Given, PATIENCE, Relayed, credential, send};

@@ -15,92 +15,14 @@ use crate::http::{Caller, EngineError, Machine, read_limited};
 use crate::outbound::capi;
 
 /// Largest body that is passed on: usage metrics of a large fleet are some megabytes.
-const BODY_LIMIT: usize = 32 << 20;
+pub const BODY_LIMIT: usize = 32 << 20;
 
-/// Metrics with and without a slash at the end, usage metrics, decisions, and whatever else CAPI may offer.
+/// Decisions, and whatever else CAPI may offer.
 pub fn routes() -> OpenApiRouter<Gate> {
     OpenApiRouter::new()
-        .routes(routes!(metrics))
-        .routes(routes!(metrics_slash))
-        .routes(routes!(usage_metrics))
         .routes(routes!(decisions_delete))
         .routes(routes!(decisions_sync))
         .route("/{*rest}", axum::routing::any(anything))
-}
-
-/// What an engine tells of itself: its version, its machines and bouncers. Taken, and passed on when CAPI is there.
-#[utoipa::path(post, path = "/metrics", tag = "CAPI", request_body = Object,
-    responses((status = 200, description = "taken"), (status = 401, description = "unknown token"), (status = 403, description = "no tenant")))]
-async fn metrics(
-    gate: State<Gate>,
-    version: ApiVersion,
-    machine: Machine,
-    headers: HeaderMap,
-    body: Body,
-) -> Result<Response, EngineError> {
-    take_metrics(gate, version, machine, headers, body, "metrics").await
-}
-
-/// The spelling of the Go engines.
-#[utoipa::path(post, path = "/metrics/", tag = "CAPI", request_body = Object,
-    responses((status = 200, description = "taken"), (status = 401, description = "unknown token"), (status = 403, description = "no tenant")))]
-async fn metrics_slash(
-    gate: State<Gate>,
-    version: ApiVersion,
-    machine: Machine,
-    headers: HeaderMap,
-    body: Body,
-) -> Result<Response, EngineError> {
-    take_metrics(gate, version, machine, headers, body, "metrics/").await
-}
-
-/// An outage of CAPI is not shown here: the SDK would repeat without pause, signals included, until it goes well.
-async fn take_metrics(
-    State(gate): State<Gate>,
-    ApiVersion(version): ApiVersion,
-    machine: Machine,
-    headers: HeaderMap,
-    body: Body,
-    path: &str,
-) -> Result<Response, EngineError> {
-    let body = read_limited(&HeaderMap::new(), body, BODY_LIMIT, BODY_LIMIT).await?;
-    let given = Given {
-        version,
-        method: Method::POST,
-        path: path.to_owned(),
-        query: None,
-        headers,
-        body,
-        within: PATIENCE,
-    };
-    if let Relayed::Down(down) = send(&gate.app, &Caller::Machine(machine), given).await? {
-        tracing::info!(cause = down.cause, "metrics of a machine did not reach CAPI");
-    }
-    Ok(Json(json!({ "message": "OK" })).into_response())
-}
-
-/// Usage metrics of bouncers and log processors, passed on. During an outage 503: engines keep them and send again.
-#[utoipa::path(post, path = "/usage-metrics", tag = "CAPI", request_body = Object,
-    responses((status = 200, description = "CAPI's answer"), (status = 401, description = "unknown token"), (status = 403, description = "no tenant"), (status = 503, description = "CAPI cannot be asked")))]
-async fn usage_metrics(
-    gate: State<Gate>,
-    version: ApiVersion,
-    caller: Machine,
-    method: Method,
-    uri: Uri,
-    headers: HeaderMap,
-    body: Body,
-) -> Result<Response, EngineError> {
-    pass(
-        &gate.app,
-        version,
-        &Caller::Machine(caller),
-        "usage-metrics",
-        (method, &uri),
-        headers,
-        body,
-    )
-    .await
 }
 
 /// Decisions that an operator lifted at the engine: taken out of the tenant's set, and passed on.
@@ -188,7 +110,11 @@ async fn anything(
     pass(&gate.app, version, &caller, &rest, (method, &uri), headers, body).await
 }
 
-async fn pass(
+/// Passes a request on and gives CAPI's answer; 503 when there is none, 200 where nothing may leave.
+///
+/// # Errors
+/// When the body cannot be read, and during an outage.
+pub async fn pass(
     app: &App,
     version: ApiVersion,
     caller: &Caller,

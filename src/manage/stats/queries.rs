@@ -161,6 +161,7 @@ async fn list_alerts(db: &Db, tenant: Tenant, question: &Question) -> Result<Cha
 pub async fn summary(db: &Db, tenant: Tenant, question: &Question) -> Result<Summary, DbError> {
     let charts = list_alerts(db, tenant, question).await?;
     let all = run(db, tenant, sql!("stats/list_scenarios"), &[&tenant.id()]).await?;
+    let blocked = run(db, tenant, sql!("stats/get_blocked"), &[&tenant.id()]).await?;
     let bounds = charts.bounds();
     let total = charts.rows(0).next();
     let count = |name: &str| total.map_or(0, |row| row.get(name));
@@ -189,6 +190,7 @@ pub async fn summary(db: &Db, tenant: Tenant, question: &Question) -> Result<Sum
             min: bounds.map(|(first, _)| rfc3339_millis(first)),
             max: bounds.map(|(_, last)| rfc3339_millis(last)),
         },
+        blocked_requests: blocked.first().map_or(0, |row| row.get("blocked")),
     })
 }
 

@@ -68,6 +68,8 @@ pub struct Summary {
     pub top_countries: Vec<CountryCount>,
     /// When the first and the last were received.
     pub time_bounds: Bounds,
+    /// What bouncers reported to have dropped in the last 30 days, packets and requests alike, whatever is asked for.
+    pub blocked_requests: i64,
 }
 
 /// A day of the week.
