@@ -6,6 +6,7 @@ mod database;
 mod enrolment;
 mod error;
 mod filters;
+mod geoip;
 mod lapi;
 mod logging;
 mod outbound;
@@ -30,6 +31,7 @@ pub use database::Database;
 pub use enrolment::Enrolment;
 pub use error::ConfigError;
 pub use filters::{FilterMode, Filters};
+pub use geoip::Geoip;
 pub use lapi::{LapiServer, lapi_servers};
 pub use logging::{LogFormat, Logging};
 pub use outbound::Outbound;
@@ -57,6 +59,8 @@ pub struct Config {
     pub secret_key: Option<SecretString>,
     /// The first import of filter rules.
     pub filters: Filters,
+    /// Where addresses are.
+    pub geoip: Geoip,
     /// The log.
     pub logging: Logging,
     /// What the operator should know, one line each: settings accepted for `CrowdSieve`'s sake without effect.
@@ -83,6 +87,7 @@ impl Config {
             outbound: Outbound::read(&source)?,
             secret_key: security::secret_key(&source)?,
             filters: Filters::read(&source)?,
+            geoip: Geoip::read(&source)?,
             logging: Logging::read(&source)?,
             warnings: source.into_warnings(),
         })

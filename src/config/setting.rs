@@ -2,7 +2,7 @@
 
 use std::sync::LazyLock;
 
-use super::{capi, database, enrolment, filters, logging, outbound, security, server};
+use super::{capi, database, enrolment, filters, geoip, logging, outbound, security, server};
 
 /// One setting: the source of the README's table and of the check for unknown names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -80,6 +80,7 @@ pub fn table() -> &'static [Setting] {
             outbound::SETTINGS,
             security::SETTINGS,
             filters::SETTINGS,
+            geoip::SETTINGS,
             logging::SETTINGS,
         ]
         .concat()
@@ -125,7 +126,6 @@ pub(super) const UNUSED_VARIABLES: &[&str] = &[
     "CORS_ORIGIN",
     "DASHBOARD_API_KEY",
     "DATABASE_PATH",
-    "GEOIP_DB_PATH",
     "OIDC_CLIENT_ID",
     "OIDC_CLIENT_SECRET",
     "OIDC_ISSUER",

@@ -2,6 +2,7 @@
 
 pub mod capi;
 pub mod client;
+pub mod geoip;
 pub mod lapi;
 mod range;
 mod resolve;
