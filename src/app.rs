@@ -12,6 +12,7 @@ use crate::http::Auth;
 use crate::kernel::keyring::Keyring;
 use crate::kernel::net::Block;
 use crate::outbound::capi::Capi;
+use crate::outbound::geoip::Geoip;
 use crate::outbound::lapi::Lapis;
 
 /// What the operator of this installation decided.
@@ -55,6 +56,8 @@ pub struct App {
     pub auth: Auth,
     /// The Central API.
     pub capi: Capi,
+    /// Where addresses are.
+    pub geoip: Geoip,
     /// The tenants' LAPI servers.
     pub lapis: Lapis,
     /// The operator's decisions.

@@ -240,7 +240,8 @@ async fn check_cluster(db: &Db) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn make_data_dir(dir: &Path) -> anyhow::Result<()> {
+/// Makes a folder that others may pass through.
+pub fn make_data_dir(dir: &Path) -> anyhow::Result<()> {
     // The private cluster's own user passes through; what is secret in it has mode 0600.
     std::fs::DirBuilder::new()
         .recursive(true)

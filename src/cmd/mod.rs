@@ -3,6 +3,7 @@
 mod allowlist;
 mod context;
 mod filter;
+mod geoip;
 mod lapi;
 mod machine;
 mod migrate;
@@ -61,6 +62,9 @@ enum Command {
     /// LAPI servers: where decisions are searched in and written to.
     #[command(subcommand)]
     Lapi(lapi::Command),
+    /// Files that tell where addresses are.
+    #[command(subcommand)]
+    Geoip(geoip::Command),
     /// Print the `OpenAPI` description.
     Openapi,
 }
@@ -97,6 +101,7 @@ fn run(cli: Cli) -> anyhow::Result<()> {
             Command::Filter(command) => filter::run(config, cli.output, command).await,
             Command::Allowlist(command) => allowlist::run(config, cli.output, command).await,
             Command::Lapi(command) => lapi::run(config, cli.output, command).await,
+            Command::Geoip(command) => geoip::run(config, cli.output, command).await,
             Command::Openapi => openapi::run(),
         }
     })

@@ -1,6 +1,7 @@
 //! What operators look at and administer.
 
 pub mod alert;
+pub mod geoip;
 pub mod machine;
 pub mod stats;
 pub mod tenant;
