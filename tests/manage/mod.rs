@@ -3,6 +3,7 @@ mod alert;
 mod cli;
 mod export;
 mod filters;
+mod geoip;
 mod import;
 mod machines;
 mod pages;
