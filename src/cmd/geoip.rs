@@ -14,7 +14,7 @@ use crate::kernel::net::parse_address;
 use crate::manage::geoip;
 use crate::outbound::geoip::{Edition, Fetched, Geoip, Provider, Source, Where, fetch};
 
-/// What to do with GeoIP files.
+/// What to do with files that tell where addresses are.
 #[derive(Subcommand)]
 pub enum Command {
     /// Get new files into the data directory: DB-IP's free ones, or `MaxMind`'s with your key. Running services take them

@@ -193,7 +193,7 @@ fn own_addresses(config: &Config) -> Vec<Block> {
     listen.into_iter().chain(public).map(Block::host).collect()
 }
 
-/// New GeoIP files are taken up by everybody who looks into them.
+/// New files that tell where addresses are, taken up by everybody who looks into them.
 fn watch_files(config: &Config, gate: &Gate, tasks: &TaskTracker, stop: &CancellationToken) {
     let geoip = gate.app.geoip.clone();
     tasks.spawn(geoip.watch(config.geoip.check_interval, stop.clone()));

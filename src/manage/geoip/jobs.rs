@@ -32,6 +32,9 @@ fn read(text: &str) -> Kinds {
 }
 
 /// Says, before this process takes alerts, what it cannot look them up for: once a file is there they are, again.
+///
+/// # Errors
+/// As a statement fails.
 pub async fn stores_with(db: &Db, kinds: Kinds) -> Result<(), DbError> {
     let known = read(&queries::get_known(db).await?);
     let both = Kinds {

@@ -1,4 +1,4 @@
-//! Alerts that are looked up again: what was stored while there was no GeoIP file, and all of them on request.
+//! Alerts that are looked up again: what was stored while there was no file to tell, and all of them on request.
 
 mod jobs;
 mod model;

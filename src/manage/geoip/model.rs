@@ -70,7 +70,7 @@ mod tests {
     use super::*;
 
     fn text(t: &str) -> Option<String> {
-        Some(t.to_owned())
+        (!t.is_empty()).then(|| t.to_owned())
     }
 
     fn paris() -> Place {

@@ -1,7 +1,7 @@
 //! Files of every kind, good and bad.
 
 #[path = "../../../tests/support/mmdb.rs"]
-#[allow(missing_docs)]
+#[allow(missing_docs, clippy::pedantic)]
 mod mmdb;
 
 use std::path::PathBuf;
