@@ -15,6 +15,7 @@ use crate::kernel::keyring::Keyring;
 use crate::kernel::net::Block;
 use crate::outbound::capi::Capi;
 use crate::outbound::directory::Directory;
+use crate::outbound::geoip::Geoip;
 use crate::outbound::lapi::Lapis;
 use crate::outbound::logs::Logs;
 
@@ -72,6 +73,8 @@ pub struct App {
     pub auth: Auth,
     /// The Central API.
     pub capi: Capi,
+    /// Where addresses are.
+    pub geoip: Geoip,
     /// The tenants' LAPI servers.
     pub lapis: Lapis,
     /// Whom to ask about addresses.

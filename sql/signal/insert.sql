@@ -6,22 +6,22 @@ WITH new AS (
     forward_state, filtered, simulated, remediation, has_decisions, geo_latitude, geo_longitude, source_lo, source_hi,
     uuid, agent, scenario, scenario_hash, scenario_version, message, leakspeed, start_text, stop_text, created_text,
     source_scope, source_value, source_ip, source_range, source_as_number, source_as_name, source_cn, geo_country_code,
-    filter_rules, filter_reasons, actor)
+    filter_rules, filter_reasons, actor, geo_country_name, geo_city, geo_region, geo_timezone, geo_isp, geo_org)
   SELECT $1, $2, $3, s.key, s.raw_offset, s.raw_length, s.start_at, s.stop_at, s.events_count, s.capacity,
     s.forward_state, s.filtered, s.simulated, s.remediation, s.has_decisions, s.latitude, s.longitude, s.lo, s.hi,
     s.uuid, s.agent, s.scenario, s.scenario_hash, s.scenario_version, s.message, s.leakspeed, s.start_text, s.stop_text, s.created_text,
     s.source_scope, s.source_value, s.source_ip, s.source_range, s.as_number, s.as_name, s.cn, s.country,
-    s.filter_rules::bigint[], s.filter_reasons, s.actor
+    s.filter_rules::bigint[], s.filter_reasons, s.actor, s.country_name, s.city, s.region, s.timezone, s.isp, s.org
   FROM unnest($8::uuid[], $9::int[], $10::int[], $11::timestamptz[], $12::timestamptz[], $13::int[], $14::int[],
     $15::smallint[], $16::boolean[], $17::boolean[], $18::boolean[], $19::boolean[], $20::float8[], $21::float8[], $22::inet[], $23::inet[],
     $24::text[], $25::text[], $26::text[], $27::text[], $28::text[], $29::text[], $30::text[], $31::text[], $32::text[], $33::text[],
     $34::text[], $35::text[], $36::text[], $37::text[], $38::text[], $39::text[], $40::text[], $41::text[],
-    $42::text[], $43::text[], $44::text[])
+    $42::text[], $43::text[], $44::text[], $63::text[], $64::text[], $65::text[], $66::text[], $67::text[], $68::text[])
     AS s(key, raw_offset, raw_length, start_at, stop_at, events_count, capacity,
     forward_state, filtered, simulated, remediation, has_decisions, latitude, longitude, lo, hi,
     uuid, agent, scenario, scenario_hash, scenario_version, message, leakspeed, start_text, stop_text, created_text,
     source_scope, source_value, source_ip, source_range, as_number, as_name, cn, country,
-    filter_rules, filter_reasons, actor)
+    filter_rules, filter_reasons, actor, country_name, city, region, timezone, isp, org)
   ON CONFLICT (tenant_id, key) DO NOTHING
   RETURNING key, raw_offset, forward_state, filtered, has_decisions, scenario AS of, geo_country_code, geo_country_name, geo_latitude, geo_longitude),
 d AS (

@@ -258,7 +258,8 @@ async fn forget_events(db: &Db, known: &[u8], here: &[u8]) -> anyhow::Result<()>
     Ok(owned.commit().await?)
 }
 
-fn make_data_dir(dir: &Path) -> anyhow::Result<()> {
+/// Makes a folder that others may pass through.
+pub fn make_data_dir(dir: &Path) -> anyhow::Result<()> {
     // The private cluster's own user passes through; what is secret in it has mode 0600.
     std::fs::DirBuilder::new()
         .recursive(true)

@@ -4,6 +4,7 @@ mod allowlist;
 mod analyzer;
 mod context;
 mod filter;
+mod geoip;
 mod ipinfo;
 mod lapi;
 mod machine;
@@ -66,6 +67,9 @@ enum Command {
     /// LAPI servers: where decisions are searched in and written to.
     #[command(subcommand)]
     Lapi(lapi::Command),
+    /// Files that tell where addresses are.
+    #[command(subcommand)]
+    Geoip(geoip::Command),
     /// Print the `OpenAPI` description.
     Openapi,
 }
@@ -103,6 +107,7 @@ fn run(cli: Cli) -> anyhow::Result<()> {
             Command::Allowlist(command) => allowlist::run(config, cli.output, command).await,
             Command::Analyzer(command) => analyzer::run(config, cli.output, command).await,
             Command::Lapi(command) => lapi::run(config, cli.output, command).await,
+            Command::Geoip(command) => geoip::run(config, cli.output, command).await,
             Command::Openapi => openapi::run(),
         }
     })

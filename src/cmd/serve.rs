@@ -30,7 +30,7 @@ use crate::gate::{Gate, filter};
 use crate::http::{Auth, edge, layers};
 use crate::jobs::Worker;
 use crate::kernel::net::{Block, parse_address};
-use crate::manage::{event, metrics, stats};
+use crate::manage::{event, geoip, metrics, stats};
 use crate::outbound::capi::Capi;
 
 /// How often partitions are made ahead and expired credentials go.
@@ -62,7 +62,8 @@ pub async fn work_only(config: Config) -> anyhow::Result<()> {
     let end = End::heard()?;
     let stop = CancellationToken::new();
     let tasks = TaskTracker::new();
-    start_work(&gate, &tasks, &stop);
+    start_work(&installation.config, &gate, &tasks, &stop);
+    watch_files(&installation.config, &gate, &tasks, &stop);
     tracing::info!("working");
     end.wait(&installation).await?;
     stop.cancel();
@@ -92,8 +93,12 @@ async fn serve(installation: &Installation, args: Args) -> anyhow::Result<()> {
     let router = layers::wrap(api::router(gate.clone(), Scrape::install()?), &limits);
     let stop = app.stopping.clone();
     let tasks = TaskTracker::new();
+    if let Err(e) = geoip::stores_with(&app.db, app.geoip.files().kinds()).await {
+        tracing::warn!(cause = %e, "alerts that are stored without a GeoIP file may not be looked up later");
+    }
+    watch_files(config, &gate, &tasks, &stop);
     if !args.no_worker {
-        start_work(&gate, &tasks, &stop);
+        start_work(config, &gate, &tasks, &stop);
     }
     let served = tokio::spawn(edge::serve(listener, router, limits, stop.clone()));
     tracing::info!(%address, "serving");
@@ -167,6 +172,7 @@ fn gate(installation: &Installation, listens: Option<SocketAddr>) -> anyhow::Res
         db,
         ring,
         capi,
+        geoip: super::geoip::files(config),
         lapis: super::lapi::client(config, listens)?,
         directory: super::ipinfo::directory(config, listens)?,
         logs: super::analyzer::client(config, listens)?,
@@ -196,7 +202,13 @@ pub fn own_addresses(config: &Config) -> Vec<Block> {
     listen.into_iter().chain(public).map(Block::host).collect()
 }
 
-fn start_work(gate: &Gate, tasks: &TaskTracker, stop: &CancellationToken) {
+/// New files that tell where addresses are, taken up by everybody who looks into them.
+fn watch_files(config: &Config, gate: &Gate, tasks: &TaskTracker, stop: &CancellationToken) {
+    let geoip = gate.app.geoip.clone();
+    tasks.spawn(geoip.watch(config.geoip.check_interval, stop.clone()));
+}
+
+fn start_work(config: &Config, gate: &Gate, tasks: &TaskTracker, stop: &CancellationToken) {
     let app = gate.app.clone();
     let worker = Worker {
         db: app.db.clone(),
@@ -211,8 +223,20 @@ fn start_work(gate: &Gate, tasks: &TaskTracker, stop: &CancellationToken) {
     };
     tasks.spawn(worker.run(stop.clone()));
     tasks.spawn(stats::fold(app.db.clone(), stop.clone()));
-    tasks.spawn(upkeep(app.db.clone(), stop.clone()));
-    tasks.spawn(event::forget(app.db, app.settings.keep_events, stop.clone()));
+    tasks.spawn(event::forget(
+        app.db.clone(),
+        app.settings.keep_events,
+        stop.clone(),
+    ));
+    // By then every replica has looked at the files twice.
+    let settled = config.geoip.check_interval * 2;
+    tasks.spawn(geoip::refresh(
+        app.db.clone(),
+        app.geoip.clone(),
+        settled,
+        stop.clone(),
+    ));
+    tasks.spawn(upkeep(app.db, stop.clone()));
 }
 
 /// Partitions ahead and what has expired, now and every hour; which replica does it does not matter.

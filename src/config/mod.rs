@@ -8,6 +8,7 @@ mod enrolment;
 mod error;
 mod events;
 mod filters;
+mod geoip;
 mod ip_info;
 mod lapi;
 mod logging;
@@ -35,6 +36,7 @@ pub use database::Database;
 pub use enrolment::Enrolment;
 pub use error::ConfigError;
 pub use filters::{FilterMode, Filters};
+pub use geoip::Geoip;
 pub use ip_info::{IpInfo, IpSource, NameServer, WhoisServer};
 pub use lapi::{LapiServer, lapi_servers};
 pub use logging::{LogFormat, Logging};
@@ -67,6 +69,8 @@ pub struct Config {
     pub filters: Filters,
     /// How long events are kept for streams to resume.
     pub keep_events: Duration,
+    /// Where addresses are.
+    pub geoip: Geoip,
     /// The log.
     pub logging: Logging,
     /// What the operator should know, one line each: settings accepted for `CrowdSieve`'s sake without effect.
@@ -95,6 +99,7 @@ impl Config {
             secret_key: security::secret_key(&source)?,
             filters: Filters::read(&source)?,
             keep_events: events::keep(&source)?,
+            geoip: Geoip::read(&source)?,
             logging: Logging::read(&source)?,
             warnings: source.into_warnings(),
         })

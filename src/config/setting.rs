@@ -2,7 +2,9 @@
 
 use std::sync::LazyLock;
 
-use super::{capi, database, enrolment, events, filters, ip_info, logging, outbound, security, server};
+use super::{
+    capi, database, enrolment, events, filters, geoip, ip_info, logging, outbound, security, server,
+};
 
 /// One setting: the source of the README's table and of the check for unknown names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -82,6 +84,7 @@ pub fn table() -> &'static [Setting] {
             security::SETTINGS,
             filters::SETTINGS,
             events::SETTINGS,
+            geoip::SETTINGS,
             logging::SETTINGS,
         ]
         .concat()
@@ -127,7 +130,6 @@ pub(super) const UNUSED_VARIABLES: &[&str] = &[
     "CORS_ORIGIN",
     "DASHBOARD_API_KEY",
     "DATABASE_PATH",
-    "GEOIP_DB_PATH",
     "OIDC_CLIENT_ID",
     "OIDC_CLIENT_SECRET",
     "OIDC_ISSUER",

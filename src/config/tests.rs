@@ -181,7 +181,9 @@ bouncer_metrics: {retention_days: 30}
         "postgres://u%40x:p%3A%2F%3F%23%C3%A9%25@db:5433/c%20s?sslmode=require"
     );
     assert_eq!(config.database.pool_size, 4);
+    assert_eq!(config.geoip.files, Some(vec![PathBuf::from("/x")]));
     let warned = config.warnings.join("\n");
+    assert!(!warned.contains("GEOIP_DB_PATH"), "{warned}");
     assert!(warned.contains("garrison lapi import"), "{warned}");
     for name in [
         "proxy.other",
@@ -192,7 +194,6 @@ bouncer_metrics: {retention_days: 30}
         "analyzers",
         "bouncer_metrics",
         "RETENTION_DAYS",
-        "GEOIP_DB_PATH",
         "ssl_reject_unauthorized",
     ] {
         assert!(warned.contains(name), "{name}: {warned}");
@@ -327,6 +328,7 @@ fn table_is_complete() {
         include_str!("security.rs"),
         include_str!("filters.rs"),
         include_str!("events.rs"),
+        include_str!("geoip.rs"),
         include_str!("logging.rs"),
     ]
     .iter()

@@ -1,6 +1,7 @@
 //! Facts without I/O: addresses, durations, times, keys, pages. Knows no slice and no library of the edge.
 
 pub mod duration;
+pub mod geo;
 pub mod keyring;
 pub mod net;
 pub mod page;

@@ -2,6 +2,7 @@
 
 pub mod alert;
 pub mod event;
+pub mod geoip;
 pub mod ipinfo;
 pub mod machine;
 pub mod metrics;

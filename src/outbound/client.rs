@@ -114,6 +114,12 @@ impl Policy {
         Ok(url)
     }
 
+    /// Whether the address or the name in a URL may be asked, before it is resolved.
+    #[must_use]
+    pub(super) fn may_be_asked(&self, url: &Url) -> bool {
+        self.check(url).is_ok()
+    }
+
     /// The part of the check that is repeated before each request: stored URLs outlive a change of policy.
     fn check(&self, url: &Url) -> Result<(), BadUrl> {
         let port = url.port_or_known_default().ok_or(BadUrl::Port)?;

@@ -3,6 +3,7 @@
 pub mod capi;
 pub mod client;
 pub mod directory;
+pub mod geoip;
 pub mod lapi;
 pub mod logs;
 mod range;

@@ -1,5 +1,6 @@
 //! The program as its operator meets it: starting, splitting, stopping, refusing, moving house.
 mod config;
+mod geoip;
 pub mod process;
 mod restore;
 mod serve;

@@ -14,7 +14,7 @@ pub fn forgetful(sql: &str) -> String {
 }
 
 /// Reads, and the parameters after the tenant: what belongs to tenant 2, or to both.
-pub const READS: [(&str, &str); 92] = [
+pub const READS: [(&str, &str); 94] = [
     ("alert/exists_newer", ", '{newest_a}'"),
     ("alert/get", ", 201"),
     (
@@ -92,6 +92,8 @@ pub const READS: [(&str, &str); 92] = [
     ("filter/list_enabled", ""),
     ("forward/list", ", 201, '0', 0, '9223372036854775807', 100"),
     ("forward/get_body", ", '{batch_b}'"),
+    ("geoip/get", ""),
+    ("geoip/list", ", '2999-01-01', 0, NULL, 100"),
     ("lapi/get", ", 'canary'"),
     ("lapi/list", ""),
     ("link/get_startup_owed", ", 201"),
@@ -194,7 +196,7 @@ pub const READS: [(&str, &str); 92] = [
 ];
 
 /// Changes of tenant 2's rows.
-pub const CHANGES: [(&str, &str); 65] = [
+pub const CHANGES: [(&str, &str); 67] = [
     ("allowlist/delete", ", 'theirs'"),
     ("allowlist/delete_entry", ", 'theirs', '203.0.113.0/24'"),
     ("allowlist/delete_expired", ""),
@@ -218,6 +220,11 @@ pub const CHANGES: [(&str, &str); 65] = [
     ("filter/update_set", ", 1"),
     ("forward/update_delivered", ", '{ {key_b} }'"),
     ("forward/update_refused", ", '{key_b}', 'x'"),
+    ("geoip/update_cursor", ", now(), 1, 1, 1, true"),
+    (
+        "geoip/update_places",
+        ", '{ {key_b} }', '{1}', '{x}', '{FR}', '{x}', '{x}', '{x}', '{1}', '{1}', '{x}', '{x}', '{x}'",
+    ),
     ("lane/delete_sent", ", 1, 201, '0', 0, '9223372036854775807', 0"),
     ("lane/fail", ", 1, 201, 0, 5, 'x'"),
     ("lane/release", ", 1, 201, 0, '5', NULL"),
@@ -293,7 +300,7 @@ pub const CHANGES: [(&str, &str); 65] = [
 ];
 
 /// New rows: of whichever tenant comes first.
-pub const INSERTS: [(&str, &str); 28] = [
+pub const INSERTS: [(&str, &str); 29] = [
     ("allowlist/insert", ", 'new', 'x'"),
     (
         "allowlist/upsert_entries",
@@ -311,7 +318,7 @@ pub const INSERTS: [(&str, &str); 28] = [
     ("analyzer/upsert_marks", ", 101, '{198.51.100.1}', '{5}'"),
     (
         "decision/insert_audit",
-        ", '01900000-0000-7000-8000-000000000001', '192.0.2.1', '192.0.2.1', 'x', '1', 'x', 'ip', '192.0.2.1', '192.0.2.1', NULL, 'x', '{}'",
+        ", '01900000-0000-7000-8000-000000000001', '192.0.2.1', '192.0.2.1', 'x', '1', 'x', 'ip', '192.0.2.1', '192.0.2.1', NULL, 'x', '{}', NULL, NULL, 'FR', NULL, NULL, NULL, 1, 2, NULL, NULL, NULL",
     ),
     (
         "feed/insert",
@@ -321,6 +328,7 @@ pub const INSERTS: [(&str, &str); 28] = [
     ("feed/upsert_content", ", 101, 5, decode(repeat('cc', 32), 'hex')"),
     ("filter/insert", ", 'x', true, NULL, '{}', 1"),
     ("filter/insert_set", ", 1"),
+    ("geoip/upsert", ", true, NULL"),
     (
         "lapi/insert",
         ", 100, 'new', 'https://x.test/', '\\xaa', NULL, NULL, false, '{}', '{}'",
@@ -343,7 +351,7 @@ pub const INSERTS: [(&str, &str); 28] = [
     // 49 columns without a row, then one item that could not be read.
     (
         "signal/insert",
-        ", 1, '01900000-0000-7000-8000-000000000000', 3, 1, 1, '', {empty}, '{0}', '{x}', '{x}', '{0}', '{1}', false",
+        ", 1, '01900000-0000-7000-8000-000000000000', 3, 1, 1, '', {empty}, '{0}', '{x}', '{x}', '{0}', '{1}', false, '{}', '{}', '{}', '{}', '{}', '{}'",
     ),
     ("stream/upsert", ", 909, '/x', 'x', ''"),
     ("token/insert", ", 'x', '', 'xxxx', 1, NULL"),

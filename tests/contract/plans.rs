@@ -275,6 +275,13 @@ async fn reads_find_an_index_and_stop_at_the_page() {
     let keys = "1, ARRAY[md5('1'), md5('2')]::uuid[], NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL";
     let cost = explain(&client, "alert/list_by_key", keys, "service", "custom").await;
     bad.extend(judge("alert/list_by_key", keys, "custom", &cost, 100.0));
+    // A portion of a pass costs a portion, wherever it stands.
+    let midway = format!("1, {at}, {id_text}, NULL, 500");
+    let ended = format!("1, {at}, {id_text}, now(), 500");
+    for args in [midway.as_str(), &ended] {
+        let cost = explain(&client, "geoip/list", args, "service", "custom").await;
+        bad.extend(judge("geoip/list", args, "custom", &cost, 2_000.0));
+    }
 
     // The others keep whatever kind of plan the server chooses, so both must do.
     let forward = format!("1, {machine}, '0', 0, '9223372036854775807', 50");

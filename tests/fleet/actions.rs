@@ -1,9 +1,10 @@
 //! Search, ban and unban, on two real servers and by the contract's table.
 use super::mock::{Mock, Mood};
 use crate::support::engine::Engine;
-use crate::support::free_port;
 use crate::support::http::{Answer, Api, send};
+use crate::support::mmdb::{Mmdb, nested};
 use crate::support::world::World;
+use crate::support::{Scratch, free_port};
 use serde_json::{Value, json};
 
 async fn ban(api: &Api, server: &str, ip: &str) -> Answer {
@@ -28,7 +29,12 @@ fn of<'a>(found: &'a Value, server: &str) -> &'a Value {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_address_is_found_banned_and_freed_on_real_servers() {
-    let world = World::start().await;
+    let folder = Scratch::new("geoip");
+    let file = Mmdb::new(4, "City").with("192.0.2.0/24", &nested("FR", "France", "Paris", (48.9, 2.4)));
+    let file = file.bytes();
+    std::fs::write(folder.join("city.mmdb"), file).expect("a file");
+    let files = folder.join("city.mmdb").display().to_string();
+    let world = World::with(1, &[("GARRISON_GEOIP_FILES", &files)]).await;
     let (mut paris, lyon) = tokio::join!(Engine::alone(), Engine::alone());
     let api = world.api();
     for server in [paris.server("paris"), lyon.server("lyon")] {
@@ -138,6 +144,8 @@ async fn an_address_is_found_banned_and_freed_on_real_servers() {
         ("sourceScope", json!("ip")),
         ("sourceIp", json!("192.0.2.7")),
         ("sourceRange", Value::Null),
+        ("geoCity", json!("Paris")),
+        ("geoCountryCode", json!("FR")),
         ("uuid", Value::Null),
         ("machineId", Value::Null),
     ] {

@@ -6,6 +6,7 @@ mod events_drill;
 mod events_life;
 mod export;
 mod filters;
+mod geoip;
 mod import;
 mod ipinfo;
 mod ipinfo_hostile;

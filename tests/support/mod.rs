@@ -12,6 +12,7 @@ pub mod http;
 pub mod lapi;
 pub mod lapi_store;
 pub mod machine;
+pub mod mmdb;
 pub mod postgres;
 pub mod wait;
 pub mod whois;

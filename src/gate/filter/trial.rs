@@ -14,8 +14,9 @@ use super::queries::{self, StoredBatch};
 use super::routes::ModeName;
 use crate::db::{DbError, Tenant};
 use crate::gate::Gate;
-use crate::gate::signal::model as signal;
+use crate::gate::signal::model::{self as signal, Signal};
 use crate::http::ApiError;
+use crate::outbound::geoip::Files;
 
 /// Most stored alerts that one trial looks at.
 const LOOKED_AT: usize = 100_000;
@@ -115,7 +116,8 @@ pub async fn run(gate: &Gate, tenant: Tenant, body: TrialBody) -> Result<TrialVi
                     format!("must be at most {}", signal::ITEM_LIMIT),
                 ));
             }
-            let judged = in_turn(move || judge_all(&signals, &ruleset)).await?;
+            let places = gate.app.geoip.files();
+            let judged = in_turn(move || judge_all(&signals, &ruleset, &places)).await?;
             let judged =
                 judged.ok_or_else(|| ApiError::field("signals", "take too long to judge by these rules"))?;
             Ok(TrialView {
@@ -164,14 +166,15 @@ async fn in_turn<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -
 }
 
 /// None when it takes longer than five seconds.
-fn judge_all(signals: &[Value], rules: &Ruleset) -> Option<Vec<Judged>> {
+fn judge_all(signals: &[Value], rules: &Ruleset, places: &Files) -> Option<Vec<Judged>> {
     let begun = Instant::now();
-    let one = |value| (begun.elapsed() < Duration::from_secs(5)).then(|| judged(value, rules));
+    let one = |value| (begun.elapsed() < Duration::from_secs(5)).then(|| judged(value, rules, places));
     signals.iter().map(one).collect()
 }
 
-fn judged(value: &Value, rules: &Ruleset) -> Judged {
-    let geo = signal::parse(&value.to_string()).map_or_else(|_| Geo::default(), |(signal, _)| signal.geo);
+fn judged(value: &Value, rules: &Ruleset, places: &Files) -> Judged {
+    let geo = signal::parse(&value.to_string())
+        .map_or_else(|_| Geo::default(), |(signal, _)| looked_up(signal, places).geo);
     let verdict = judge(value, &geo, rules);
     let name = |id: &i64| {
         rules
@@ -187,6 +190,14 @@ fn judged(value: &Value, rules: &Ruleset) -> Judged {
     }
 }
 
+/// As a push of it now would be.
+fn looked_up(mut signal: Signal, places: &Files) -> Signal {
+    if let Some(place) = signal::address(&signal).and_then(|address| places.place(address)) {
+        signal::enrich(&mut signal, place);
+    }
+    signal
+}
+
 async fn replay(gate: &Gate, tenant: Tenant, days: i32, rules: Ruleset) -> Result<Replay, ApiError> {
     let mut total = Replay {
         complete: true,
@@ -194,6 +205,7 @@ async fn replay(gate: &Gate, tenant: Tenant, days: i32, rules: Ruleset) -> Resul
     };
     let mut before = Uuid::max();
     let rules = Arc::new(rules);
+    let places = gate.app.geoip.files();
     let begun = Instant::now();
     loop {
         let batches = queries::list_batches(&gate.app.db, tenant, before, days, 8).await?;
@@ -205,14 +217,14 @@ async fn replay(gate: &Gate, tenant: Tenant, days: i32, rules: Ruleset) -> Resul
             total.complete = false;
             return Ok(total);
         }
-        let rules = rules.clone();
+        let (rules, places) = (rules.clone(), places.clone());
         total = in_turn(move || {
             for batch in &batches {
                 if begun.elapsed() > REPLAY {
                     total.complete = false;
                     break;
                 }
-                examine(batch, &rules, &mut total);
+                examine(batch, &rules, &places, &mut total);
             }
             total
         })
@@ -223,7 +235,7 @@ async fn replay(gate: &Gate, tenant: Tenant, days: i32, rules: Ruleset) -> Resul
     }
 }
 
-fn examine(batch: &StoredBatch, rules: &Ruleset, total: &mut Replay) {
+fn examine(batch: &StoredBatch, rules: &Ruleset, places: &Files, total: &mut Replay) {
     let Ok(body) = zstd::decode_all(batch.body.as_slice()) else {
         return;
     };
@@ -240,7 +252,7 @@ fn examine(batch: &StoredBatch, rules: &Ruleset, total: &mut Replay) {
         let Ok((signal, value)) = signal::parse(text) else {
             continue;
         };
-        let now = judge(&value, &signal.geo, rules).filtered;
+        let now = judge(&value, &looked_up(signal, places).geo, rules).filtered;
         total.examined += 1;
         total.filtered_then += usize::from(then);
         total.filtered_now += usize::from(now);

@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use super::model::{Decision, Forward, OwnLogin, Rejection, Signal};
 use crate::db::{Db, DbError, Tenant, sql};
-use crate::gate::filter::model::Verdict;
+use crate::gate::filter::model::{Geo, Verdict};
 use crate::http::Machine;
 
 /// How long the tenant's own logins are believed.
@@ -57,8 +57,20 @@ pub struct Columns {
     rules: Vec<Option<String>>,
     reasons: Vec<Option<String>>,
     actor: Vec<Option<String>>,
+    places: Places,
     decided: Decided,
     unread: Unread,
+}
+
+/// What files told. Without one nothing is in here, and these columns are not even sent.
+#[derive(Default)]
+struct Places {
+    country_name: Vec<Option<String>>,
+    city: Vec<Option<String>>,
+    region: Vec<Option<String>>,
+    timezone: Vec<Option<String>>,
+    isp: Vec<Option<String>>,
+    org: Vec<Option<String>>,
 }
 
 #[derive(Default)]
@@ -97,7 +109,7 @@ impl Columns {
         &mut self,
         key: Uuid,
         (offset, length): (usize, usize),
-        signal: Signal,
+        mut signal: Signal,
         verdict: &Verdict,
         forward: Forward,
     ) {
@@ -118,6 +130,7 @@ impl Columns {
         self.remediation.push(signal.remediation);
         self.latitude.push(signal.geo.latitude);
         self.longitude.push(signal.geo.longitude);
+        self.country.push(signal.geo.country_code.take());
         self.lo.push(signal.lo);
         self.hi.push(signal.hi);
         self.uuid.push(signal.uuid);
@@ -137,7 +150,8 @@ impl Columns {
         self.as_number.push(signal.as_number);
         self.as_name.push(signal.as_name);
         self.cn.push(signal.cn);
-        self.country.push(signal.geo.country_code);
+        let at = self.key.len() - 1;
+        self.places.push(at, signal.geo);
         self.actor.push(signal.actor);
         let matched = !verdict.rule_ids.is_empty();
         let rules: Vec<_> = verdict.rule_ids.iter().map(i64::to_string).collect();
@@ -158,6 +172,26 @@ impl Columns {
         unread.reason.push(rejection.reason.replace('\0', ""));
         unread.raw_offset.push(int(offset));
         unread.raw_length.push(int(length));
+    }
+}
+
+impl Places {
+    /// An array that ends early is filled up with nulls by `unnest`, so one begins with the first value that it has.
+    fn push(&mut self, at: usize, geo: Geo) {
+        let columns = [
+            (&mut self.country_name, geo.country_name),
+            (&mut self.city, geo.city),
+            (&mut self.region, geo.region),
+            (&mut self.timezone, geo.timezone),
+            (&mut self.isp, geo.isp),
+            (&mut self.org, geo.org),
+        ];
+        for (column, value) in columns {
+            if value.is_some() {
+                column.resize(at, None);
+                column.push(value);
+            }
+        }
     }
 }
 
@@ -207,7 +241,8 @@ pub async fn insert(db: &Db, machine: &Machine, batch: &Batch) -> Result<Receipt
     let tenant = machine.tenant.id();
     let (version, received, rejected) = (i16::from(batch.version), int(batch.received), int(batch.rejected));
     let (c, d, u) = (&batch.columns, &batch.columns.decided, &batch.columns.unread);
-    let params: [&(dyn ToSql + Sync); 62] = [
+    let p = &c.places;
+    let params: [&(dyn ToSql + Sync); 68] = [
         &tenant,
         &machine.id,
         &batch.id,
@@ -270,6 +305,12 @@ pub async fn insert(db: &Db, machine: &Machine, batch: &Batch) -> Result<Receipt
         &u.raw_offset,
         &u.raw_length,
         &machine.keeps_decisions,
+        &p.country_name,
+        &p.city,
+        &p.region,
+        &p.timezone,
+        &p.isp,
+        &p.org,
     ];
     let mut connection = db.connection().await?;
     let tx = db.tenant(&mut connection, machine.tenant).await?;

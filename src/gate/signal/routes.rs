@@ -21,6 +21,7 @@ use crate::db::{DbError, patiently};
 use crate::gate::filter::model::{Ruleset, judge};
 use crate::gate::{ApiVersion, Gate};
 use crate::http::{EngineError, Machine, read_limited};
+use crate::outbound::geoip::Files;
 
 /// Largest push on the wire. 1,000 signals of a kilobyte are one megabyte; 250 of the SDK 150 KB.
 const WIRE_LIMIT: usize = 12 << 20;
@@ -88,16 +89,19 @@ async fn take(gate: Gate, machine: Machine, version: u8, body: Bytes) -> Result<
     } else {
         Arc::default()
     };
+    // The whole batch is looked up in the same files.
+    let places = gate.app.geoip.files();
     let judged = {
         let machine = machine.clone();
         // Large bodies would hold up the other requests of this thread; small ones are not worth the way.
         if body.len() > 256 * 1024 {
-            let work =
-                tokio::task::spawn_blocking(move || read(&body, &machine, version, &rules, (enabled, &ours)));
+            let work = tokio::task::spawn_blocking(move || {
+                read(&body, &machine, version, &rules, &places, (enabled, &ours))
+            });
             work.await
                 .map_err(|e| EngineError::from(DbError::Internal(e.to_string())))?
         } else {
-            read(&body, &machine, version, &rules, (enabled, &ours))
+            read(&body, &machine, version, &rules, &places, (enabled, &ours))
         }
     };
     let (batch, rejected) = judged.map_err(|e| match e {
@@ -136,12 +140,13 @@ fn answer(status: StatusCode, message: String, rejected: Vec<RejectedItem>) -> R
     (status, Json(PushAnswer { message, rejected })).into_response()
 }
 
-/// Everything that needs no I/O: split, read, judge, key, pack.
+/// Everything that needs no I/O: split, read, look up, judge, key, pack.
 fn read(
     body: &[u8],
     machine: &Machine,
     version: u8,
     rules: &Ruleset,
+    places: &Files,
     (enabled, ours): (bool, &[OwnLogin]),
 ) -> Result<(Batch, Vec<RejectedItem>), BatchError> {
     let items = model::split(body)?;
@@ -175,8 +180,11 @@ fn read(
                     &mut columns,
                 );
             }
-            Ok((signal, value)) => {
+            Ok((mut signal, value)) => {
                 decisions += signal.decisions.len();
+                if let Some(place) = model::address(&signal).and_then(|address| places.place(address)) {
+                    model::enrich(&mut signal, place);
+                }
                 let verdict = judge(&value, &signal.geo, rules);
                 let key = model::alert_key(&tenant_key, machine.id, &signal, now, &mut occurrences);
                 if seen.insert(key) {

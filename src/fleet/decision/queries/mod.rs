@@ -14,6 +14,7 @@ use uuid::Uuid;
 use super::model::{Audit, Record, Subject};
 use crate::db::{Db, DbError, Tenant, TenantTx, sql};
 use crate::fleet::decision::model::{Fact, HAND_ORIGIN};
+use crate::kernel::geo::Place;
 
 /// The name of a token and its number: who acts.
 ///
@@ -34,9 +35,9 @@ pub async fn get_actor(db: &Db, tenant: Tenant, token: i64) -> Result<String, Db
     })
 }
 
-/// Remembers what was done, among the alerts, together with the deed.
-pub async fn insert_audit(tx: &TenantTx<'_>, audit: &Audit<'_>) -> Result<(), DbError> {
-    insert_record(tx, &audit.record()).await
+/// Remembers what was done, among the alerts, together with the deed, and where that is.
+pub async fn insert_audit(tx: &TenantTx<'_>, audit: &Audit<'_>, place: Option<Place>) -> Result<(), DbError> {
+    insert(tx, &audit.record(), &place.unwrap_or_default()).await
 }
 
 /// The same, of whatever was done.
@@ -44,6 +45,10 @@ pub async fn insert_audit(tx: &TenantTx<'_>, audit: &Audit<'_>) -> Result<(), Db
 /// # Errors
 /// As the statement fails.
 pub async fn insert_record(tx: &TenantTx<'_>, record: &Record<'_>) -> Result<(), DbError> {
+    insert(tx, record, &Place::default()).await
+}
+
+async fn insert(tx: &TenantTx<'_>, record: &Record<'_>, place: &Place) -> Result<(), DbError> {
     let value = record.subject.map(Subject::value);
     let host = record.subject.is_some_and(|subject| subject.0.is_host());
     let (ip, range) = if host {
@@ -68,6 +73,17 @@ pub async fn insert_record(tx: &TenantTx<'_>, record: &Record<'_>) -> Result<(),
             &range,
             &record.actor,
             &record.raw,
+            &place.as_number.map(|n| n.to_string()),
+            &place.as_name,
+            &place.country_code,
+            &place.country_name,
+            &place.city,
+            &place.region,
+            &place.latitude,
+            &place.longitude,
+            &place.timezone,
+            &place.isp,
+            &place.org,
         ],
     )
     .await?;

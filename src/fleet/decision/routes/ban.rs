@@ -254,7 +254,8 @@ async fn record(
     let tx = app.db.tenant(&mut connection, operator.tenant).await?;
     let changed = queries::upsert(&tx, &[claim]).await?;
     announce(&tx, &changed, false).await?;
-    queries::insert_audit(&tx, &audit).await?;
+    let place = app.geoip.files().place(audit.subject.0.lo());
+    queries::insert_audit(&tx, &audit, place).await?;
     Ok(tx.commit().await?)
 }
 
@@ -301,7 +302,8 @@ async fn promise(
     queries::enable(&tx).await?;
     queries::insert_hand(&tx, &hand).await?;
     announce(&tx, &[fact.key()], true).await?;
-    queries::insert_audit(&tx, &audit).await?;
+    let place = app.geoip.files().place(audit.subject.0.lo());
+    queries::insert_audit(&tx, &audit, place).await?;
     tx.commit().await?;
     app.outbox.notify_one();
     Ok(())

@@ -159,7 +159,8 @@ async fn record(
             announce(&tx, &gone, false).await?;
         }
     }
-    queries::insert_audit(&tx, &audit).await?;
+    let place = app.geoip.files().place(audit.subject.0.lo());
+    queries::insert_audit(&tx, &audit, place).await?;
     // The server may have several about the same, or not have said which it was.
     replication::read_anew(&tx, server.id).await?;
     Ok(tx.commit().await?)
@@ -252,7 +253,8 @@ async fn lift_all(app: &App, operator: Operator, wish: &Wish) -> Result<Vec<Uuid
     tell(operator, &audit);
     let lifted = lift(&tx, &keys).await?;
     announce(&tx, &lifted, true).await?;
-    queries::insert_audit(&tx, &audit).await?;
+    let place = app.geoip.files().place(audit.subject.0.lo());
+    queries::insert_audit(&tx, &audit, place).await?;
     tx.commit().await?;
     Ok(keys)
 }

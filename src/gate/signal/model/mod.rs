@@ -4,10 +4,12 @@ mod batch;
 mod field;
 mod key;
 mod parse;
+mod place;
 
 pub use batch::{BatchError, ITEM_LIMIT, Item, split};
 pub use key::{Occurrences, alert_key};
 pub use parse::{DECISION_LIMIT, Decision, Rejection, Signal, parse};
+pub use place::{address, enrich};
 
 /// Why an alert does or does not leave to CAPI. The number in `alert.forward_state`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
