@@ -52,8 +52,8 @@ fn a_statement_that_names_a_table_is_known() {
 fn every_statement_of_a_tenant_is_called() {
     let called: BTreeSet<&str> = READS
         .iter()
-        .chain(&CHANGES)
-        .chain(&INSERTS)
+        .chain(CHANGES)
+        .chain(INSERTS)
         .map(|(name, _)| *name)
         .collect();
     let all = statements();
@@ -62,7 +62,7 @@ fn every_statement_of_a_tenant_is_called() {
         .filter(|name| is_tenants(name) && names_a_table(&all[*name]) && !called.contains(name.as_str()))
         .collect();
     assert!(left.is_empty(), "add calls to mutant.rs: {left:?}");
-    for (name, _) in READS {
+    for &(name, _) in READS {
         // A row may be locked by who only reads it.
         let sql = without_comments(&all[name]).replace("FOR UPDATE", "");
         assert!(
@@ -79,7 +79,7 @@ async fn reads_without_a_tenant_condition_still_see_one_tenant() {
     let db = walked().await;
     let (client, all) = (db.client().await, statements());
     let names = Names::of(&client).await;
-    for (name, args) in READS {
+    for &(name, args) in READS {
         let mutant = forgetful(&all[name]);
         begin(&client, AS_SUPERUSER).await;
         let right = run(&client, &all[name], A, args, &names)
@@ -114,7 +114,7 @@ async fn changes_without_a_tenant_condition_do_not_reach_another_tenant() {
     let (client, all) = (db.client().await, statements());
     let names = Names::of(&client).await;
     let before = digest(&client).await;
-    for (name, args) in CHANGES {
+    for &(name, args) in CHANGES {
         let mutant = forgetful(&all[name]);
         for (who, tenant) in [(AS_A, A), (AS_NOBODY, A)] {
             begin(&client, who).await;
@@ -149,7 +149,7 @@ async fn rows_of_another_tenant_are_refused() {
     let db = walked().await;
     let (client, all) = (db.client().await, statements());
     let names = Names::of(&client).await;
-    for (name, args) in INSERTS {
+    for &(name, args) in INSERTS {
         for (who, tenant, refused) in [(AS_A, A, false), (AS_A, B, true), (AS_NOBODY, A, true)] {
             begin(&client, who).await;
             let result = run(&client, &all[name], tenant, args, &names).await;

@@ -5,6 +5,8 @@ mod isolation;
 mod layering;
 mod migrations;
 mod mutant;
+mod mutant_changes;
+mod mutant_reads;
 mod plans;
 mod plans_fill;
 mod source;

@@ -1,0 +1,178 @@
+//! Calls of statements that change or add rows, see `mutant.rs`.
+
+/// Changes of tenant 2's rows.
+pub const CHANGES: &[(&str, &str)] = &[
+    ("allowlist/delete", ", 'theirs'"),
+    ("allowlist/delete_entry", ", 'theirs', '203.0.113.0/24'"),
+    ("allowlist/delete_expired", ""),
+    ("allowlist/touch", ", 201"),
+    ("analyzer/delete", ", 'theirs'"),
+    ("analyzer/delete_lane", ", 202"),
+    ("analyzer/delete_marks", ", 201, 7"),
+    ("analyzer/delete_runs", ", 201, 0, 1"),
+    (
+        "analyzer/update",
+        ", 201, 1, '{}', 'https://x.test/', NULL, false, 60",
+    ),
+    (
+        "decision/update_told",
+        ", 201, '{ 00000000-0000-0000-0000-0000000000b5 }', '{5}', 'x', 'x'",
+    ),
+    ("feed/delete", ", 202"),
+    ("feed/delete_token", ", 'canary', 201"),
+    ("filter/delete", ", 201"),
+    ("filter/update", ", 201, 'x', true, NULL, '{}', 9"),
+    ("filter/update_set", ", 1"),
+    ("forward/update_delivered", ", '{ {key_b} }'"),
+    ("forward/update_refused", ", '{key_b}', 'x'"),
+    ("geoip/update_cursor", ", now(), 1, 1, 1, true"),
+    (
+        "geoip/update_places",
+        ", '{ {key_b} }', '{1}', '{x}', '{FR}', '{x}', '{x}', '{x}', '{1}', '{1}', '{x}', '{x}', '{x}'",
+    ),
+    ("lane/delete_sent", ", 1, 201, '0', 0, '9223372036854775807', 0"),
+    ("lane/fail", ", 1, 201, 0, 5, 'x'"),
+    ("lane/release", ", 1, 201, 0, '5', NULL"),
+    ("lane/renew", ", 1, 201, 0, 60"),
+    ("lane/update_delivered", ", 1, 201, 0, '5', 5"),
+    ("lapi/delete", ", 'theirs'"),
+    (
+        "lapi/update",
+        ", 201, 1, 'https://x.test/', '\\xaa', NULL, NULL, false, '{}', '{}'",
+    ),
+    ("lapi/update_check", ", 201, 1, true, NULL, NULL, NULL, 'x'"),
+    ("link/delete", ", 201"),
+    ("link/delete_given", ", 202"),
+    ("link/delete_told", ", 202"),
+    ("link/update_gone", ", 201, '{}'"),
+    ("link/update_startup_owed", ", 201, true"),
+    ("machine/claim_login", ", 201"),
+    ("machine/release_login", ", 202"),
+    ("machine/update_delivers", ", 201, false"),
+    ("machine/update_login", ", 201, '', '', now(), '{}', 'x'"),
+    ("machine/update_name", ", 201, 'x'"),
+    ("machine/update_removed", ", 201"),
+    ("machine/update_seen", ", 201, '{x}', 'x'"),
+    ("machine/update_token", ", 201, '', now()"),
+    ("machine/update_token_refused", ", 201, '\\xb0'"),
+    ("machine/update_upstream", ", 201, '', now(), '{}'"),
+    ("metrics/delete_old", ", 90, 100"),
+    ("stats/upsert", ", 100"),
+    ("stream/delete", ", 201"),
+    ("stream/upsert", ", 201, '/v3/decisions/stream', 'x', ''"),
+    ("token/update_revoked", ", 201"),
+    (
+        "decision/insert_outbox",
+        ", '{ 00000000-0000-0000-0000-0000000000b9 }', true",
+    ),
+    ("decision/delete_answer", ", 'open'"),
+    (
+        "decision/delete_said",
+        ", 2, 201, '{ 00000000-0000-0000-0000-0000000000b1 }', '{crowdsec}'",
+    ),
+    ("decision/delete_source", ", 2, 201"),
+    ("decision/delete_unsaid", ", 2, 201, '{}', '{}', '{}'"),
+    (
+        "decision/update_lifted",
+        ", '{ 00000000-0000-0000-0000-0000000000b1, 00000000-0000-0000-0000-0000000000b2 }'",
+    ),
+    ("decision/update_answer", ", 'open', 200, 'x'"),
+    (
+        "lane/claim_one",
+        ", 2, 201, 5, '00000000-0000-0000-0000-000000000001'",
+    ),
+    ("lane/update_due", ", 2, 201"),
+    ("lapi/delete_lanes", ", 201"),
+    ("lapi/update_changed", ", 201, false"),
+    ("relay/delete_lifted", ", 201, '{canary_b}'"),
+    (
+        "replication/delete_copies",
+        ", 201, '{ 00000000-0000-0000-0000-0000000000b2 }'",
+    ),
+    ("replication/delete_expired", ""),
+    ("replication/delete_log", ", 201, '9223372036854775807'"),
+    (
+        "replication/update_lifted",
+        ", 201, '{ 00000000-0000-0000-0000-0000000000b4 }'",
+    ),
+    (
+        "replication/update_machine",
+        ", 201, '{ 00000000-0000-0000-0000-0000000000b2 }', '{canary_b}'",
+    ),
+    ("replication/update_read", ", 201, true, true, true"),
+    ("replication/update_read_open", ", 201"),
+    ("replication/update_written", ", 201, true, true, 5"),
+];
+
+/// New rows: of whichever tenant comes first.
+pub const INSERTS: &[(&str, &str)] = &[
+    ("allowlist/insert", ", 'new', 'x'"),
+    (
+        "allowlist/upsert_entries",
+        ", 101, '{192.0.2.9}', '{192.0.2.9}', '{192.0.2.9}', '{x}', '{NULL}', 'x'",
+    ),
+    (
+        "analyzer/insert",
+        ", 100, 'new', '{}', 'https://x.test/', NULL, true",
+    ),
+    (
+        "analyzer/insert_run",
+        ", 101, false, now(), NULL, 1, 0, 0, 0, 0, '{}', '[]', '[]'",
+    ),
+    ("analyzer/upsert_lane", ", 909, true"),
+    ("analyzer/upsert_marks", ", 101, '{198.51.100.1}', '{5}'"),
+    (
+        "decision/insert_audit",
+        ", '01900000-0000-7000-8000-000000000001', '192.0.2.1', '192.0.2.1', 'x', '1', 'x', 'ip', '192.0.2.1', '192.0.2.1', NULL, 'x', '{}', NULL, NULL, 'FR', NULL, NULL, NULL, 1, 2, NULL, NULL, NULL",
+    ),
+    (
+        "feed/insert",
+        ", 100, 'new', '', '{}', '{ban}', '{}', NULL, false, NULL",
+    ),
+    ("feed/insert_token", ", 101, 50, 'cccc'"),
+    ("feed/upsert_content", ", 101, 5, decode(repeat('cc', 32), 'hex')"),
+    ("filter/insert", ", 'x', true, NULL, '{}', 1"),
+    ("filter/insert_set", ", 1"),
+    ("geoip/upsert", ", true, NULL"),
+    (
+        "lapi/insert",
+        ", 100, 'new', 'https://x.test/', '\\xaa', NULL, NULL, false, '{}', '{}'",
+    ),
+    ("link/upsert_digest", ", 909, 1, 'Ip x', ''"),
+    ("link/upsert_given", ", 909, '{192.0.2.1}', '{x}', '{2036-01-01}'"),
+    ("link/upsert_told", ", 909, '{7}', '{x}'"),
+    (
+        "machine/insert",
+        ", 'login_new', 2, 'x', NULL, 'x', '', true, 'x'",
+    ),
+    (
+        "metrics/insert",
+        ", 909, '{00000000-0000-8000-8000-000000000001}', '{1}', '{x}', '{2026-01-01}', '{NULL}', '{1}', '{1}', '{1}', '{1}', '{0}', '{[]}'",
+    ),
+    (
+        "metrics/upsert_components",
+        ", 909, '{1}', '{x}', '{x}', '{x}', '{x}', '{x}', '{NULL}', true",
+    ),
+    // 49 columns without a row, then one item that could not be read.
+    (
+        "signal/insert",
+        ", 1, '01900000-0000-7000-8000-000000000000', 3, 1, 1, '', {empty}, '{0}', '{x}', '{x}', '{0}', '{1}', false, '{}', '{}', '{}', '{}', '{}', '{}'",
+    ),
+    ("stream/upsert", ", 909, '/x', 'x', ''"),
+    ("token/insert", ", 'x', '', 'xxxx', 1, NULL"),
+    ("decision/claim_answer", ", 'new', '\\xaa'"),
+    ("decision/insert_lane", ""),
+    (
+        "decision/insert_hand",
+        ", '00000000-0000-0000-0000-000000000001', 'crowdsieve', 'Ip', '192.0.2.1', 'ban', 's', '192.0.2.1', '192.0.2.1', '2999-01-01', 'x', NULL, 'x'",
+    ),
+    (
+        "decision/upsert",
+        ", '{ 00000000-0000-0000-0000-000000000001 }', '{1}', '{5}', '{x}', '{Ip}', '{192.0.2.1}', '{ban}', '{s}', '{192.0.2.1}', '{192.0.2.1}', '{2999-01-01}', '{NULL}'",
+    ),
+    ("lapi/insert_sync", ", 101"),
+    (
+        "replication/upsert_copies",
+        ", 101, '{ 00000000-0000-0000-0000-000000000001 }', '{Ip}', '{192.0.2.1}', '{ban}', '{2999-01-01}', false, NULL",
+    ),
+];
