@@ -9,6 +9,7 @@ mod filters;
 mod lapi;
 mod logging;
 mod outbound;
+mod retention;
 mod security;
 mod server;
 mod setting;
@@ -33,6 +34,7 @@ pub use filters::{FilterMode, Filters};
 pub use lapi::{LapiServer, lapi_servers};
 pub use logging::{LogFormat, Logging};
 pub use outbound::Outbound;
+pub use retention::Retention;
 pub use server::Server;
 pub use setting::{Setting, table};
 
@@ -57,6 +59,8 @@ pub struct Config {
     pub secret_key: Option<SecretString>,
     /// The first import of filter rules.
     pub filters: Filters,
+    /// How long rows are kept.
+    pub retention: Retention,
     /// The log.
     pub logging: Logging,
     /// What the operator should know, one line each: settings accepted for `CrowdSieve`'s sake without effect.
@@ -83,6 +87,7 @@ impl Config {
             outbound: Outbound::read(&source)?,
             secret_key: security::secret_key(&source)?,
             filters: Filters::read(&source)?,
+            retention: Retention::read(&source)?,
             logging: Logging::read(&source)?,
             warnings: source.into_warnings(),
         })

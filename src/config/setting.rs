@@ -2,7 +2,7 @@
 
 use std::sync::LazyLock;
 
-use super::{capi, database, enrolment, filters, logging, outbound, security, server};
+use super::{capi, database, enrolment, filters, logging, outbound, retention, security, server};
 
 /// One setting: the source of the README's table and of the check for unknown names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -80,6 +80,7 @@ pub fn table() -> &'static [Setting] {
             outbound::SETTINGS,
             security::SETTINGS,
             filters::SETTINGS,
+            retention::SETTINGS,
             logging::SETTINGS,
         ]
         .concat()
@@ -103,7 +104,6 @@ pub(super) enum Known {
 /// `CrowdSieve`'s keys that Garrison does not implement; a trailing dot stands for everything beneath.
 const UNUSED_KEYS: &[&str] = &[
     "storage.path",
-    "storage.retention_days",
     "client_validation",
     "analyzers",
     "bouncer_metrics",
@@ -131,7 +131,6 @@ pub(super) const UNUSED_VARIABLES: &[&str] = &[
     "OIDC_ISSUER",
     "RATE_LIMIT_MAX",
     "RATE_LIMIT_WINDOW",
-    "RETENTION_DAYS",
     "SESSION_SECRET",
     "TRUSTED_PROXY_IPS",
 ];

@@ -181,17 +181,16 @@ bouncer_metrics: {retention_days: 30}
         "postgres://u%40x:p%3A%2F%3F%23%C3%A9%25@db:5433/c%20s?sslmode=require"
     );
     assert_eq!(config.database.pool_size, 4);
+    assert_eq!(config.retention.alerts, 9);
     let warned = config.warnings.join("\n");
     assert!(warned.contains("garrison lapi import"), "{warned}");
     for name in [
         "proxy.other",
         "lapi_servers",
         "storage.path",
-        "storage.retention_days",
         "client_validation",
         "analyzers",
         "bouncer_metrics",
-        "RETENTION_DAYS",
         "GEOIP_DB_PATH",
         "ssl_reject_unauthorized",
     ] {
@@ -325,6 +324,7 @@ fn table_is_complete() {
         include_str!("outbound.rs"),
         include_str!("security.rs"),
         include_str!("filters.rs"),
+        include_str!("retention.rs"),
         include_str!("logging.rs"),
     ]
     .iter()

@@ -2,6 +2,7 @@
 
 pub mod alert;
 pub mod machine;
+pub mod retention;
 pub mod stats;
 pub mod tenant;
 pub mod token;
@@ -16,5 +17,6 @@ pub fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new()
         .merge(alert::routes())
         .merge(machine::routes())
+        .merge(retention::routes())
         .merge(stats::routes())
 }

@@ -17,7 +17,11 @@ const ACROSS: [&str; 6] = [
     "lane/reset",
 ];
 /// Run by the owner of the tables: no role is taken.
-const OWNERS: [&str; 1] = ["platform/make_partitions"];
+const OWNERS: [&str; 3] = [
+    "platform/make_partitions",
+    "platform/get_partitions_ahead",
+    "platform/delete_partitions",
+];
 
 /// Whether a statement is on the rows of one tenant.
 pub fn is_tenants(name: &str) -> bool {
