@@ -60,7 +60,7 @@ $$;
 
 -- For how many days from now every key has a partition in every table; negative where none has one now.
 CREATE FUNCTION partitions_ahead() RETURNS double precision LANGUAGE sql STABLE AS $$
-  SELECT extract(epoch FROM min(coalesce(e.hi, '-infinity')) - now()) / 86400
+  SELECT extract(epoch FROM min(coalesce(e.hi, now() - interval '1 day')) - now()) / 86400
   FROM unnest(ARRAY['alert', 'alert_decision', 'signal_batch', 'rejected_signal']) AS t(parent)
   LEFT JOIN LATERAL (
     WITH b AS MATERIALIZED (SELECT * FROM partition_bounds(t.parent::regclass))

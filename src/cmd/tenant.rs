@@ -159,7 +159,11 @@ async fn keep(
     let value = |rule: &retention::Rule| json!({ "class": rule.name, "days": rule.days, "default": rule.default, "own": rule.is_own });
     output.print(&rules.iter().map(value).collect::<Vec<_>>(), || {
         let row = |rule: &retention::Rule| {
-            let whose = if rule.is_own { "its own" } else { "the installation's" };
+            let whose = if rule.is_own {
+                "its own"
+            } else {
+                "the installation's"
+            };
             vec![
                 rule.name.to_owned(),
                 rule.days.to_string(),

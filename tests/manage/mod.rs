@@ -6,6 +6,7 @@ mod filters;
 mod import;
 mod machines;
 mod pages;
+mod retention;
 mod shape;
 mod stats;
 mod strangers;

@@ -137,7 +137,11 @@ impl Refused {
 }
 
 fn names() -> String {
-    CLASSES.iter().map(|class| class.name).collect::<Vec<_>>().join(", ")
+    CLASSES
+        .iter()
+        .map(|class| class.name)
+        .collect::<Vec<_>>()
+        .join(", ")
 }
 
 /// What stays when a tenant puts all its wishes anew: what it may not shorten.
@@ -219,9 +223,18 @@ mod tests {
         let change = |name, days, guard: bool| changed(&own, [(name, days)], guard.then_some(&DEFAULTS));
         assert_eq!(change("bodies", Some(3), true).unwrap(), [(1, 7), (2, 3)].into());
         assert_eq!(change("alerts", None, true).unwrap(), Own::new());
-        assert_eq!(change("audit", Some(400), true).unwrap(), [(1, 7), (3, 400)].into());
-        assert_eq!(change("audit", Some(30), false).unwrap(), [(1, 7), (3, 30)].into());
-        assert!(matches!(change("audit", Some(30), true), Err(Refused::Guarded(_, 365))));
+        assert_eq!(
+            change("audit", Some(400), true).unwrap(),
+            [(1, 7), (3, 400)].into()
+        );
+        assert_eq!(
+            change("audit", Some(30), false).unwrap(),
+            [(1, 7), (3, 30)].into()
+        );
+        assert!(matches!(
+            change("audit", Some(30), true),
+            Err(Refused::Guarded(_, 365))
+        ));
         // What the operator lengthened stays long.
         let long: Own = [(1, 9), (3, 3650)].into();
         assert_eq!(guarded(&long), [(3, 3650)].into());
@@ -230,7 +243,10 @@ mod tests {
             assert!(matches!(refused, Err(Refused::Guarded(_, 3650))));
         }
         for days in [0, -1, 36_501, i64::MAX] {
-            assert_eq!(change("alerts", Some(days), true), Err(Refused::Days("alerts".to_owned())));
+            assert_eq!(
+                change("alerts", Some(days), true),
+                Err(Refused::Days("alerts".to_owned()))
+            );
         }
         assert!(matches!(change("alert", Some(3), true), Err(Refused::Unknown(_))));
     }
@@ -241,6 +257,9 @@ mod tests {
             assert_eq!(usize::try_from(class.code).unwrap(), n + 1, "{}", class.name);
             assert!(!class.meaning.is_empty());
         }
-        assert_eq!([ALERTS.name, BODIES.name, AUDIT.name, WAITING.name], ["alerts", "bodies", "audit", "waiting"]);
+        assert_eq!(
+            [ALERTS.name, BODIES.name, AUDIT.name, WAITING.name],
+            ["alerts", "bodies", "audit", "waiting"]
+        );
     }
 }
