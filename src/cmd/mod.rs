@@ -2,6 +2,7 @@
 
 mod allowlist;
 mod context;
+mod erase;
 mod filter;
 mod lapi;
 mod machine;
@@ -61,6 +62,8 @@ enum Command {
     /// LAPI servers: where decisions are searched in and written to.
     #[command(subcommand)]
     Lapi(lapi::Command),
+    /// Erase an address or a tenant, and keep a proof of it.
+    Erase(erase::Args),
     /// Print the `OpenAPI` description.
     Openapi,
 }
@@ -97,6 +100,7 @@ fn run(cli: Cli) -> anyhow::Result<()> {
             Command::Filter(command) => filter::run(config, cli.output, command).await,
             Command::Allowlist(command) => allowlist::run(config, cli.output, command).await,
             Command::Lapi(command) => lapi::run(config, cli.output, command).await,
+            Command::Erase(args) => erase::run(config, cli.output, args).await,
             Command::Openapi => openapi::run(),
         }
     })

@@ -1,6 +1,7 @@
 //! What operators look at and administer.
 
 pub mod alert;
+pub mod erase;
 pub mod machine;
 pub mod retention;
 pub mod stats;

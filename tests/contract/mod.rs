@@ -5,6 +5,7 @@ mod isolation;
 mod layering;
 mod migrations;
 mod mutant;
+mod mutant_ageing;
 mod plans;
 mod plans_fill;
 mod source;

@@ -1,4 +1,5 @@
 //! Statements whose author forgot the tenant, and calls of them that ask for another tenant's rows.
+use super::mutant_ageing;
 use super::source::without_comments;
 use super::walk::{A, B};
 use regex::Regex;
@@ -14,7 +15,7 @@ pub fn forgetful(sql: &str) -> String {
 }
 
 /// Reads, and the parameters after the tenant: what belongs to tenant 2, or to both.
-pub const READS: [(&str, &str); 74] = [
+const READS: [(&str, &str); 74] = [
     ("alert/exists_newer", ", '{newest_a}'"),
     ("alert/get", ", 201"),
     (
@@ -161,7 +162,7 @@ pub const READS: [(&str, &str); 74] = [
 ];
 
 /// Changes of tenant 2's rows.
-pub const CHANGES: [(&str, &str); 58] = [
+const CHANGES: [(&str, &str); 58] = [
     ("allowlist/delete", ", 'theirs'"),
     ("allowlist/delete_entry", ", 'theirs', '203.0.113.0/24'"),
     ("allowlist/delete_expired", ""),
@@ -247,7 +248,7 @@ pub const CHANGES: [(&str, &str); 58] = [
 ];
 
 /// New rows: of whichever tenant comes first.
-pub const INSERTS: [(&str, &str); 22] = [
+const INSERTS: [(&str, &str); 22] = [
     ("allowlist/insert", ", 'new', 'x'"),
     (
         "allowlist/upsert_entries",
@@ -299,6 +300,21 @@ pub const INSERTS: [(&str, &str); 22] = [
         ", 101, '{ 00000000-0000-0000-0000-000000000001 }', '{Ip}', '{192.0.2.1}', '{ban}', '{2999-01-01}', false, NULL",
     ),
 ];
+
+/// A list, and those that stand in files of their own.
+pub fn reads() -> impl Iterator<Item = (&'static str, &'static str)> {
+    READS.into_iter().chain(mutant_ageing::READS)
+}
+
+/// The same.
+pub fn changes() -> impl Iterator<Item = (&'static str, &'static str)> {
+    CHANGES.into_iter().chain(mutant_ageing::CHANGES)
+}
+
+/// The same.
+pub fn inserts() -> impl Iterator<Item = (&'static str, &'static str)> {
+    INSERTS.into_iter().chain(mutant_ageing::INSERTS)
+}
 
 /// What the calls name that only this database knows.
 pub struct Names(Vec<(&'static str, String)>);

@@ -1,6 +1,7 @@
 //! What operators look at and administer.
 mod alert;
 mod cli;
+mod erase;
 mod export;
 mod filters;
 mod import;

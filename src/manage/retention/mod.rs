@@ -7,5 +7,5 @@ mod routes;
 
 pub use jobs::sweep;
 pub use model::{CLASSES, Class, Own, Refused, Rule, changed, rules};
-pub use queries::{list, longest_of_alerts, replace};
+pub use queries::{delete_zeros, list, longest_of_alerts, replace};
 pub use routes::routes;
