@@ -42,6 +42,7 @@ GRANT SELECT ON erasure TO garrison_platform;
 
 -- What ageing and erasure do to rows that were only ever added.
 GRANT DELETE ON alert, alert_decision, signal_batch, rejected_signal, api_token, machine, filter_set TO garrison_service;
+GRANT DELETE ON feed_content TO garrison_service;
 GRANT UPDATE (body) ON signal_batch TO garrison_service;
 GRANT UPDATE (message, leakspeed, agent, uuid, scenario, source_value, source_ip, source_range, source_as_name, source_cn,
   source_lo, source_hi, filter_reasons, forward_error, actor, raw_json) ON alert TO garrison_service;

@@ -20,6 +20,7 @@ const SETTLED: Duration = Duration::from_secs(8);
 
 /// What to erase. Without --yes it only says what would go.
 #[derive(clap::Args)]
+#[allow(clippy::struct_excessive_bools)] // Switches, as they are typed.
 pub struct Args {
     /// The tenant, by its name; also one that was removed.
     #[arg(long, required_unless_present = "list")]
@@ -104,17 +105,18 @@ impl Report<'_> {
         };
         let mut text = table(&["WHAT", verb], &rows(&self.counts));
         if self.left.total() > 0 {
-            text += &format!(
-                "\nStill there, because it stands elsewhere:\n{}",
-                table(&["WHAT", "ROWS"], &rows(&self.left))
-            );
+            text += "\nStill there, because it stands elsewhere:\n";
+            text += &table(&["WHAT", "ROWS"], &rows(&self.left));
         }
         if !self.named.is_empty() {
-            let named = self.named.join("\n  ");
-            text += &format!("\nNamed in what operators wrote, which stays as it is:\n  {named}\n");
+            text += "\nNamed in what operators wrote, which stays as it is:\n  ";
+            text += &self.named.join("\n  ");
+            text += "\n";
         }
         if let Some(digest) = self.proof["digest"].as_str() {
-            text += &format!("\nProof {} of {}: {digest}\n", self.proof["id"], self.proof["at"]);
+            text += "\nProof: ";
+            text += digest;
+            text += "\n";
         }
         if !self.applied {
             text += "\nNothing was done: say --yes to do it.\n";
@@ -133,8 +135,8 @@ async fn prove(
     // Who knows what was asked, and has the key, can tell that it was this; nobody else learns it.
     let asked = format!("erasure/{}/{what}", owner.id());
     let digest = installation.ring.token_hash(&asked);
-    let (id, at) = erase::insert(&installation.db, owner, kind, ACTOR, &digest, complete, counts).await?;
-    let hex: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+    let (id, at, hex) =
+        erase::insert(&installation.db, owner, kind, ACTOR, &digest, complete, counts).await?;
     Ok(json!({ "id": id, "at": at.to_string(), "digest": hex }))
 }
 

@@ -58,7 +58,7 @@ pub const CHANGES: [(&str, &str); 23] = [
     ("retention/delete_alerts", ", '{ {key_b} }'"),
     ("retention/delete_batches", ", '{ {batch_b} }'"),
     ("retention/delete_decisions", ", '{ {key_b} }'"),
-    ("retention/delete_leftovers", ""),
+    ("retention/delete_leftovers", ", 90"),
     ("retention/delete_rejected", ", '{ {batch_b} }'"),
     ("retention/delete_zeros", ""),
     (

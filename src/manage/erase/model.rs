@@ -81,8 +81,8 @@ const fn is_part(b: u8) -> bool {
 /// Looks for addresses in a run of digits, dots and colons.
 fn mask_run(bytes: &mut [u8], start: usize, end: usize, block: &Block) -> usize {
     // The whole, as an IPv6 address; a colon of the sentence may hang on either side.
-    let colons = bytes[start..end].iter().filter(|b| **b == b':').count();
-    if colons >= 2 {
+    let mut colons = bytes[start..end].iter().filter(|b| **b == b':');
+    if colons.nth(1).is_some() {
         for (from, to) in [
             (start, end),
             (start, end - 1),

@@ -114,7 +114,8 @@ impl Sweeper<'_> {
                 );
             }
         }
-        queries::delete_leftovers(&self.app.db, &self.sweep).await?;
+        let waiting = model::in_force(model::WAITING, &self.app.settings.lifetimes, &own);
+        queries::delete_leftovers(&self.app.db, &self.sweep, waiting).await?;
         Ok(true)
     }
 

@@ -288,11 +288,12 @@ pub async fn delete_bodies(
 }
 
 /// Takes out counts of zero, where nobody folds just now, and what nobody asks for any more.
-pub async fn delete_leftovers(db: &Db, sweep: &Sweep) -> Result<(), DbError> {
+pub async fn delete_leftovers(db: &Db, sweep: &Sweep, waiting: i32) -> Result<(), DbError> {
     let tenant = sweep.tenant.id();
     let mut connection = db.connection().await?;
     let tx = db.tenant(&mut connection, sweep.tenant).await?;
-    tx.execute(sql!("retention/delete_leftovers"), &[&tenant]).await?;
+    tx.execute(sql!("retention/delete_leftovers"), &[&tenant, &waiting])
+        .await?;
     tx.commit().await?;
     drop(connection);
     while sweep.zeros_due && delete_zeros(db, sweep.tenant).await?.unwrap_or(0) > 0 {}

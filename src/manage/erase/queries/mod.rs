@@ -42,7 +42,7 @@ pub struct Erasure {
     pub counts: String,
 }
 
-/// Keeps a proof; its number and time.
+/// Keeps a proof; its number, its time, and the digest as text.
 ///
 /// # Errors
 /// As the statement fails.
@@ -54,7 +54,7 @@ pub async fn insert(
     digest: &[u8],
     complete: bool,
     counts: &Counts,
-) -> Result<(i64, Timestamp), DbError> {
+) -> Result<(i64, Timestamp, String), DbError> {
     let counts = serde_json::json!(counts).to_string();
     let mut connection = db.connection().await?;
     let tx = db.tenant(&mut connection, tenant).await?;
@@ -65,7 +65,7 @@ pub async fn insert(
         )
         .await?;
     tx.commit().await?;
-    row.map(|row| (row.get("id"), row.get("at")))
+    row.map(|row| (row.get("id"), row.get("at"), row.get("digest")))
         .ok_or_else(|| DbError::Internal("no proof was kept".to_owned()))
 }
 
