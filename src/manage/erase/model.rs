@@ -80,14 +80,19 @@ const fn is_part(b: u8) -> bool {
 
 /// Looks for addresses in a run of digits, dots and colons.
 fn mask_run(bytes: &mut [u8], start: usize, end: usize, block: &Block) -> usize {
-    // The whole, as an IPv6 address; a colon of the sentence may hang on either side.
+    // The whole, as an IPv6 address; the dot or a colon of the sentence may hang on either side.
     let mut colons = bytes[start..end].iter().filter(|b| **b == b':');
     if colons.nth(1).is_some() {
+        let dots = |b: &&u8| **b == b'.';
+        let first = start + bytes[start..end].iter().take_while(dots).count();
+        let last = end - bytes[first..end].iter().rev().take_while(dots).count();
+        let begins = usize::from(bytes.get(first) == Some(&b':'));
+        let ends = usize::from(last > first && bytes[last - 1] == b':');
         for (from, to) in [
-            (start, end),
-            (start, end - 1),
-            (start + 1, end),
-            (start + 1, end - 1),
+            (first, last),
+            (first, last - ends),
+            (first + begins, last),
+            (first + begins, last - ends),
         ] {
             if from < to && hit(bytes, from, to, block) {
                 bytes[from..to].fill(b'*');
@@ -198,7 +203,12 @@ mod tests {
                 "[2001:db8::7]:443 2001:db8::77",
                 "[***********]:443 2001:db8::77",
             ),
-            (six, "10:20:30 12:34", "10:20:30 12:34"),
+            (six, "10:20:30 12:34 :: : ::: ...", "10:20:30 12:34 :: : ::: ..."),
+            (
+                six,
+                "2001:db8::7. x 2001:db8::7: y :2001:db8::7",
+                "***********. x ***********: y :***********",
+            ),
             (
                 range,
                 "192.0.2.1 192.0.3.1 192.0.2.0/24",
