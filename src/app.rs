@@ -40,6 +40,8 @@ pub struct Settings {
     pub ip_info: Keep,
     /// How long events are kept for streams to resume.
     pub keep_events: Duration,
+    /// How long rows are kept where a tenant does not say otherwise.
+    pub lifetimes: Lifetimes,
 }
 
 /// How long something is kept.
@@ -49,6 +51,19 @@ pub struct Keep {
     pub answers: Duration,
     /// When nobody told anything.
     pub failures: Duration,
+}
+
+/// How many days rows are kept after they were received. The classes stand in `manage/retention/model.rs`.
+#[derive(Debug, Clone, Copy)]
+pub struct Lifetimes {
+    /// Alerts with all that belongs to them.
+    pub alerts: u32,
+    /// Bodies as they were received; none is as long as alerts.
+    pub bodies: Option<u32>,
+    /// What was done here.
+    pub audit: u32,
+    /// Alerts that CAPI did not take yet: as long as alerts, at least.
+    pub waiting: u32,
 }
 
 /// Which logins land in a tenant by themselves.
@@ -86,6 +101,8 @@ pub struct App {
     /// Rung when this process put something into the outbox: a hint, so that its own worker need not wait for its
     /// next look.
     pub outbox: Arc<Notify>,
+    /// Rung by a push that found no partition for what it brought.
+    pub partitions: Arc<Notify>,
     /// Set once this replica is to take no more work.
     pub draining: Arc<AtomicBool>,
     /// Cancelled then: what would never end by itself ends.

@@ -1,1 +1,1 @@
-SELECT make_partitions(interval '28 days') AS made
+SELECT make_partitions(make_interval(secs => $1)) AS made

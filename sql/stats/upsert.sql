@@ -12,25 +12,30 @@ totals AS (
   FROM gone GROUP BY 2 ORDER BY 2
   ON CONFLICT (tenant_id, at) DO UPDATE SET alerts = t.alerts + excluded.alerts, filtered = t.filtered + excluded.filtered,
     forwarded = t.forwarded + excluded.forwarded, decisions = t.decisions + excluded.decisions),
-one AS (
-  SELECT g.at, g.sign, v.dim, v.key, v.sub
+-- Together what is alike, before each is counted in several ways.
+alerts AS (
+  SELECT date_bin('1 hour', g.at, 'epoch') AS at, a.scenario, a.country, coalesce(a.name, '') AS name, a.cell, sum(g.sign) AS n
   FROM gone g CROSS JOIN LATERAL unnest(g.scenario, g.country, g.country_name, g.cell) AS a(scenario, country, name, cell)
-  CROSS JOIN LATERAL (VALUES (1, a.scenario, ''), (2, a.country, coalesce(a.name, '')), (6, a.country, a.scenario),
+  GROUP BY 1, 2, 3, 4, 5 HAVING sum(g.sign) <> 0),
+decisions AS (
+  SELECT date_bin('1 hour', g.at, 'epoch') AS at, d.scenario, d.length, d.country, coalesce(d.name, '') AS name, sum(g.sign) AS n
+  FROM gone g CROSS JOIN LATERAL unnest(g.decision_scenario, g.decision_length, g.decision_country, g.decision_name)
+    AS d(scenario, length, country, name)
+  GROUP BY 1, 2, 3, 4, 5 HAVING sum(g.sign) <> 0),
+fine AS (
+  SELECT a.at, a.n, v.dim, v.key, v.sub
+  FROM alerts a CROSS JOIN LATERAL (VALUES (1, a.scenario, ''), (2, a.country, a.name), (6, a.country, a.scenario),
     (7, a.cell::text, a.scenario)) AS v(dim, key, sub)
   WHERE v.key IS NOT NULL
   UNION ALL
-  SELECT g.at, g.sign, v.dim, v.key, v.sub
-  FROM gone g CROSS JOIN LATERAL unnest(g.decision_scenario, g.decision_length, g.decision_country, g.decision_name)
-    AS d(scenario, length, country, name)
-  CROSS JOIN LATERAL (VALUES (3, d.scenario, ''), (4, d.country, coalesce(d.name, '')), (5, d.length::text, '')) AS v(dim, key, sub)
+  SELECT d.at, d.n, v.dim, v.key, v.sub
+  FROM decisions d CROSS JOIN LATERAL (VALUES (3, d.scenario, ''), (4, d.country, d.name), (5, d.length::text, '')) AS v(dim, key, sub)
   WHERE v.key IS NOT NULL),
-fine AS (
-  SELECT dim, date_bin(CASE WHEN dim < 6 THEN interval '1 hour' ELSE interval '6 hours' END, at, 'epoch') AS at, key, sub, sum(sign) AS n
-  FROM one GROUP BY 1, 2, 3, 4),
 counts AS (
   INSERT INTO stat_count AS c (tenant_id, dim, span, at, key, sub, n)
   SELECT $1, f.dim, s.span, s.at, f.key, f.sub, sum(f.n)
-  FROM fine f CROSS JOIN LATERAL (VALUES (0, 'epoch'::timestamptz), (1, date_bin('1 day', f.at, 'epoch')), (2, f.at)) AS s(span, at)
+  FROM fine f CROSS JOIN LATERAL (VALUES (0, 'epoch'::timestamptz), (1, date_bin('1 day', f.at, 'epoch')), 
+    (2, CASE WHEN f.dim < 6 THEN f.at ELSE date_bin('6 hours', f.at, 'epoch') END)) AS s(span, at)
   GROUP BY 2, 3, 4, 5, 6 HAVING sum(f.n) <> 0 ORDER BY 2, 3, 4, 5, 6
   ON CONFLICT (tenant_id, dim, span, at, key, sub) DO UPDATE SET n = c.n + excluded.n)
 SELECT count(*) AS folded FROM gone

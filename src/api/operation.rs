@@ -174,6 +174,22 @@ pub(super) fn describe() {
         "Decisions that are not taken up because they are about protected addresses."
     );
     describe_gauge!(
+        "garrison_partitions_ahead_days",
+        "For how many days from now there are partitions; fewer than 7 are an alarm."
+    );
+    describe_counter!(
+        "garrison_partition_alarms_total",
+        "Looks that found partitions for fewer than 7 days."
+    );
+    describe_counter!(
+        "garrison_retention_deleted_total",
+        "Rows that went because they were old, by what they were."
+    );
+    describe_counter!(
+        "garrison_alerts_given_up_total",
+        "Alerts that went although CAPI had not taken them: they had waited for too long."
+    );
+    describe_gauge!(
         "garrison_upstream_logins",
         "Logins sent to CAPI in the last 50 minutes, where they are counted."
     );

@@ -3,6 +3,7 @@
 mod allowlist;
 mod analyzer;
 mod context;
+mod erase;
 mod filter;
 mod geoip;
 mod ipinfo;
@@ -70,6 +71,8 @@ enum Command {
     /// Files that tell where addresses are.
     #[command(subcommand)]
     Geoip(geoip::Command),
+    /// Erase an address or a tenant, and keep a proof of it.
+    Erase(erase::Args),
     /// Print the `OpenAPI` description.
     Openapi,
 }
@@ -108,6 +111,7 @@ fn run(cli: Cli) -> anyhow::Result<()> {
             Command::Analyzer(command) => analyzer::run(config, cli.output, command).await,
             Command::Lapi(command) => lapi::run(config, cli.output, command).await,
             Command::Geoip(command) => geoip::run(config, cli.output, command).await,
+            Command::Erase(args) => erase::run(config, cli.output, args).await,
             Command::Openapi => openapi::run(),
         }
     })

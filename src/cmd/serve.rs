@@ -5,10 +5,8 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
 
 use anyhow::Context as _;
-use rand::RngExt as _;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{Notify, Semaphore};
@@ -16,12 +14,13 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing_subscriber::EnvFilter;
 
+mod upkeep;
+
 use super::context::{FirstStart, Installation, set_fact};
 use super::output::say;
 use crate::api::{self, Scrape};
-use crate::app::{App, AutoEnrolment, Keep, Settings};
+use crate::app::{App, AutoEnrolment, Keep, Lifetimes, Settings};
 use crate::config::{Config, LogFormat};
-use crate::db::{Db, DbError, sql};
 use crate::fleet::analyzer::Analyze;
 use crate::fleet::replication::{Absorb, Read, Write};
 use crate::gate::forward::Forward;
@@ -30,11 +29,8 @@ use crate::gate::{Gate, filter};
 use crate::http::{Auth, edge, layers};
 use crate::jobs::Worker;
 use crate::kernel::net::{Block, parse_address};
-use crate::manage::{event, geoip, metrics, stats};
+use crate::manage::{event, geoip, retention, stats};
 use crate::outbound::capi::Capi;
-
-/// How often partitions are made ahead and expired credentials go.
-const UPKEEP: Duration = Duration::from_hours(1);
 
 /// How to serve.
 #[derive(clap::Args)]
@@ -64,6 +60,7 @@ pub async fn work_only(config: Config) -> anyhow::Result<()> {
     let tasks = TaskTracker::new();
     start_work(&installation.config, &gate, &tasks, &stop);
     watch_files(&installation.config, &gate, &tasks, &stop);
+    tasks.spawn(upkeep::keep_partitions(gate.app.clone(), stop.clone()));
     tracing::info!("working");
     end.wait(&installation).await?;
     stop.cancel();
@@ -100,6 +97,8 @@ async fn serve(installation: &Installation, args: Args) -> anyhow::Result<()> {
     if !args.no_worker {
         start_work(config, &gate, &tasks, &stop);
     }
+    // Also where nothing else is worked on: a push that misses a partition must not wait for another process.
+    tasks.spawn(upkeep::keep_partitions(app.clone(), stop.clone()));
     let served = tokio::spawn(edge::serve(listener, router, limits, stop.clone()));
     tracing::info!(%address, "serving");
     greet(installation, &url, first.as_ref(), address);
@@ -165,6 +164,7 @@ fn gate(installation: &Installation, listens: Option<SocketAddr>) -> anyhow::Res
             failures: config.ip_info.keep_failures,
         },
         keep_events: config.keep_events,
+        lifetimes: lifetimes(config),
     };
     let (db, ring) = (installation.db.clone(), installation.ring.clone());
     let app = App {
@@ -178,6 +178,7 @@ fn gate(installation: &Installation, listens: Option<SocketAddr>) -> anyhow::Res
         logs: super::analyzer::client(config, listens)?,
         settings: Arc::new(settings),
         outbox: Arc::new(Notify::new()),
+        partitions: Arc::new(Notify::new()),
         draining: Arc::new(AtomicBool::new(false)),
         stopping: CancellationToken::new(),
     };
@@ -187,6 +188,17 @@ fn gate(installation: &Installation, listens: Option<SocketAddr>) -> anyhow::Res
         own_logins: OwnLogins::default(),
         storing: Arc::new(Semaphore::new((config.database.pool_size / 2).max(1))),
     })
+}
+
+/// How long rows are kept where a tenant does not say otherwise.
+pub(super) const fn lifetimes(config: &Config) -> Lifetimes {
+    let kept = &config.retention;
+    Lifetimes {
+        alerts: kept.alerts,
+        bodies: kept.bodies,
+        audit: kept.audit,
+        waiting: kept.waiting,
+    }
 }
 
 /// What engines reach us by, as far as it is an address.
@@ -236,50 +248,8 @@ fn start_work(config: &Config, gate: &Gate, tasks: &TaskTracker, stop: &Cancella
         settled,
         stop.clone(),
     ));
-    tasks.spawn(upkeep(app.db, stop.clone()));
-}
-
-/// Partitions ahead and what has expired, now and every hour; which replica does it does not matter.
-async fn upkeep(db: Db, stop: CancellationToken) {
-    loop {
-        let again = match keep_up(&db).await {
-            Ok(()) => UPKEEP,
-            Err(e) => {
-                tracing::warn!(cause = %e, "upkeep failed and is tried again in a minute");
-                Duration::from_mins(1)
-            }
-        };
-        let pause = again.mul_f64(rand::rng().random_range(0.8..1.0));
-        tokio::select! {
-            () = tokio::time::sleep(pause) => {}
-            () = stop.cancelled() => return,
-        }
-    }
-}
-
-async fn keep_up(db: &Db) -> Result<(), DbError> {
-    let expired = delete_expired(db).await;
-    let old = metrics::expire(db).await;
-    let mut connection = db.connection().await?;
-    // As the owner of the tables: no narrowing.
-    let owned = connection.transaction().await?;
-    owned.batch_execute("SET LOCAL lock_timeout = '2s'").await?;
-    let made: i32 = owned
-        .query_one(sql!("platform/make_partitions"), &[])
-        .await?
-        .get("made");
-    owned.commit().await?;
-    if made > 0 {
-        tracing::info!(made, "partitions made ahead");
-    }
-    expired.and(old)
-}
-
-async fn delete_expired(db: &Db) -> Result<(), DbError> {
-    let mut connection = db.connection().await?;
-    let tx = db.platform(&mut connection).await?;
-    tx.execute(sql!("platform/delete_expired"), &[]).await?;
-    tx.commit().await
+    tasks.spawn(retention::sweep(app.clone(), stop.clone()));
+    tasks.spawn(upkeep::upkeep(app, stop.clone()));
 }
 
 fn start_logging(config: &Config) {

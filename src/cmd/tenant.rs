@@ -4,10 +4,11 @@ use serde_json::json;
 
 use super::context::Installation;
 use super::output::{Output, table};
+use super::serve::lifetimes;
 use crate::config::Config;
 use crate::db::{Db, Tenant};
 use crate::gate::filter;
-use crate::manage::tenant;
+use crate::manage::{retention, tenant};
 
 /// What to do with tenants.
 #[derive(Subcommand)]
@@ -34,6 +35,17 @@ pub enum Command {
     Key {
         /// The tenant's name.
         name: String,
+    },
+    /// How long its rows are kept, by class; with --set and --unset, change it.
+    Retention {
+        /// Its name.
+        name: String,
+        /// A class and days: alerts=90. Several are possible.
+        #[arg(long, value_name = "CLASS=DAYS")]
+        set: Vec<String>,
+        /// A class that is to be kept as the installation has it.
+        #[arg(long, value_name = "CLASS")]
+        unset: Vec<String>,
     },
     /// Take a tenant out of service: nothing of its opens anything any more.
     Remove {
@@ -107,6 +119,7 @@ async fn act(installation: &Installation, output: Output, command: Command) -> a
             let value = json!({ "name": name, "enrollment_key": key });
             output.print(&value, || format!("Bring an engine in, on its machine:\n  cscli console enroll {key}\n\nThe key is shown this once."))
         }
+        Command::Retention { name, set, unset } => keep(installation, output, &name, &set, &unset).await,
         Command::Remove { name } => {
             tenant::remove(db, find(db, &name).await?).await?;
             output.print(&json!({ "name": name, "removed": true }), || {
@@ -114,6 +127,55 @@ async fn act(installation: &Installation, output: Output, command: Command) -> a
             })
         }
     }
+}
+
+/// Changes how long rows are kept, where asked, and shows it.
+async fn keep(
+    installation: &Installation,
+    output: Output,
+    name: &str,
+    set: &[String],
+    unset: &[String],
+) -> anyhow::Result<()> {
+    let (db, tenant) = (&installation.db, find(&installation.db, name).await?);
+    let mut own = retention::list(db, tenant).await?;
+    let mut changes = Vec::new();
+    for text in set {
+        let (class, days) = text
+            .split_once('=')
+            .and_then(|(class, days)| Some((class, days.parse::<i64>().ok()?)))
+            .with_context(|| format!("{text} is not CLASS=DAYS, such as alerts=90"))?;
+        changes.push((class, Some(days)));
+    }
+    changes.extend(unset.iter().map(|class| (class.as_str(), None)));
+    if !changes.is_empty() {
+        own = retention::changed(&own, changes, None).map_err(|e| match &e {
+            retention::Refused::Unknown(_) => anyhow::anyhow!("{e}"),
+            _ => anyhow::anyhow!("{} {e}", e.class()),
+        })?;
+        retention::replace(db, tenant, &own).await?;
+    }
+    let rules = retention::rules(&lifetimes(&installation.config), &own);
+    let value = |rule: &retention::Rule| json!({ "class": rule.name, "days": rule.days, "default": rule.default, "own": rule.is_own });
+    output.print(&rules.iter().map(value).collect::<Vec<_>>(), || {
+        let row = |rule: &retention::Rule| {
+            let whose = if rule.is_own {
+                "its own"
+            } else {
+                "the installation's"
+            };
+            vec![
+                rule.name.to_owned(),
+                rule.days.to_string(),
+                rule.default.to_string(),
+                whose.to_owned(),
+            ]
+        };
+        table(
+            &["CLASS", "DAYS", "DEFAULT", "WHOSE"],
+            &rules.iter().map(row).collect::<Vec<_>>(),
+        )
+    })
 }
 
 /// The tenant of this name, or an error that says so.

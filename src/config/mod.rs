@@ -13,6 +13,7 @@ mod ip_info;
 mod lapi;
 mod logging;
 mod outbound;
+mod retention;
 mod security;
 mod server;
 mod setting;
@@ -41,6 +42,7 @@ pub use ip_info::{IpInfo, IpSource, NameServer, WhoisServer};
 pub use lapi::{LapiServer, lapi_servers};
 pub use logging::{LogFormat, Logging};
 pub use outbound::Outbound;
+pub use retention::Retention;
 pub use server::Server;
 pub use setting::{Setting, table};
 
@@ -71,6 +73,8 @@ pub struct Config {
     pub keep_events: Duration,
     /// Where addresses are.
     pub geoip: Geoip,
+    /// How long rows are kept.
+    pub retention: Retention,
     /// The log.
     pub logging: Logging,
     /// What the operator should know, one line each: settings accepted for `CrowdSieve`'s sake without effect.
@@ -100,6 +104,7 @@ impl Config {
             filters: Filters::read(&source)?,
             keep_events: events::keep(&source)?,
             geoip: Geoip::read(&source)?,
+            retention: Retention::read(&source)?,
             logging: Logging::read(&source)?,
             warnings: source.into_warnings(),
         })

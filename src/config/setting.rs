@@ -3,7 +3,8 @@
 use std::sync::LazyLock;
 
 use super::{
-    capi, database, enrolment, events, filters, geoip, ip_info, logging, outbound, security, server,
+    capi, database, enrolment, events, filters, geoip, ip_info, logging, outbound, retention, security,
+    server,
 };
 
 /// One setting: the source of the README's table and of the check for unknown names.
@@ -85,6 +86,7 @@ pub fn table() -> &'static [Setting] {
             filters::SETTINGS,
             events::SETTINGS,
             geoip::SETTINGS,
+            retention::SETTINGS,
             logging::SETTINGS,
         ]
         .concat()
@@ -108,7 +110,6 @@ pub(super) enum Known {
 /// `CrowdSieve`'s keys that Garrison does not implement; a trailing dot stands for everything beneath.
 const UNUSED_KEYS: &[&str] = &[
     "storage.path",
-    "storage.retention_days",
     "client_validation",
     "analyzers",
     "bouncer_metrics",
@@ -135,7 +136,6 @@ pub(super) const UNUSED_VARIABLES: &[&str] = &[
     "OIDC_ISSUER",
     "RATE_LIMIT_MAX",
     "RATE_LIMIT_WINDOW",
-    "RETENTION_DAYS",
     "SESSION_SECRET",
     "TRUSTED_PROXY_IPS",
 ];

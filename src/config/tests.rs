@@ -182,6 +182,7 @@ bouncer_metrics: {retention_days: 30}
     );
     assert_eq!(config.database.pool_size, 4);
     assert_eq!(config.geoip.files, Some(vec![PathBuf::from("/x")]));
+    assert_eq!(config.retention.alerts, 9);
     let warned = config.warnings.join("\n");
     assert!(!warned.contains("GEOIP_DB_PATH"), "{warned}");
     assert!(warned.contains("garrison lapi import"), "{warned}");
@@ -189,11 +190,11 @@ bouncer_metrics: {retention_days: 30}
         "proxy.other",
         "lapi_servers",
         "storage.path",
-        "storage.retention_days",
         "client_validation",
         "analyzers",
         "bouncer_metrics",
         "RETENTION_DAYS",
+        "GEOIP_DB_PATH",
         "ssl_reject_unauthorized",
     ] {
         assert!(warned.contains(name), "{name}: {warned}");
@@ -329,6 +330,7 @@ fn table_is_complete() {
         include_str!("filters.rs"),
         include_str!("events.rs"),
         include_str!("geoip.rs"),
+        include_str!("retention.rs"),
         include_str!("logging.rs"),
     ]
     .iter()

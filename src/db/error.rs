@@ -7,6 +7,9 @@ pub enum DbError {
     /// happened is unknown, so only what may be done twice may be tried again.
     #[error("the database cannot be asked right now: {0}")]
     Unavailable(String),
+    /// There is no partition for what is to be stored. It is made within seconds of being missed.
+    #[error("the database cannot store this yet: {0}")]
+    MissingPartition(String),
     /// A key exists already.
     #[error("exists already: {0}")]
     Conflict(String),
@@ -22,7 +25,10 @@ impl DbError {
     /// Whether the same work may succeed when tried again.
     #[must_use]
     pub const fn is_passing(&self) -> bool {
-        matches!(self, Self::Unavailable(_) | Self::Contention(_))
+        matches!(
+            self,
+            Self::Unavailable(_) | Self::Contention(_) | Self::MissingPartition(_)
+        )
     }
 }
 
@@ -52,9 +58,10 @@ impl From<tokio_postgres::Error> for DbError {
             || code.starts_with("58")
             || *state == SqlState::READ_ONLY_SQL_TRANSACTION
             || *state == SqlState::LOCK_NOT_AVAILABLE
-            || (*state == SqlState::CHECK_VIOLATION && text.contains("no partition of relation"))
         {
             Self::Unavailable(text)
+        } else if *state == SqlState::CHECK_VIOLATION && text.contains("no partition of relation") {
+            Self::MissingPartition(text)
         } else {
             Self::Internal(text)
         }

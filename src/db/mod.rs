@@ -3,6 +3,7 @@
 mod embedded;
 mod error;
 mod migrate;
+mod partitions;
 mod patience;
 mod pool;
 mod tenant;
@@ -12,6 +13,7 @@ mod tx;
 pub use embedded::{Cluster, EmbeddedError, running_url};
 pub use error::DbError;
 pub use migrate::{MigrateError, expected_version, migrate, schema_version};
+pub use partitions::{Ahead, drop_partitions, make_partitions, partitions_ahead};
 pub use patience::patiently;
 pub use pool::{Db, DbConfig, ReadConnection};
 pub use tenant::Tenant;

@@ -55,7 +55,7 @@ impl EngineError {
 impl From<DbError> for EngineError {
     fn from(e: DbError) -> Self {
         match e {
-            DbError::Unavailable(cause) | DbError::Contention(cause) => {
+            DbError::Unavailable(cause) | DbError::Contention(cause) | DbError::MissingPartition(cause) => {
                 tracing::warn!(cause, "the database cannot be asked");
                 Self::unavailable("the database cannot be asked right now", 2)
             }

@@ -57,7 +57,7 @@ impl ApiError {
 impl From<DbError> for ApiError {
     fn from(e: DbError) -> Self {
         match e {
-            DbError::Unavailable(cause) | DbError::Contention(cause) => {
+            DbError::Unavailable(cause) | DbError::Contention(cause) | DbError::MissingPartition(cause) => {
                 tracing::warn!(cause, "the database cannot be asked");
                 Self::Unavailable(2)
             }

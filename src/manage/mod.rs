@@ -1,11 +1,13 @@
 //! What operators look at and administer.
 
 pub mod alert;
+pub mod erase;
 pub mod event;
 pub mod geoip;
 pub mod ipinfo;
 pub mod machine;
 pub mod metrics;
+pub mod retention;
 pub mod stats;
 pub mod tenant;
 pub mod token;
@@ -23,5 +25,6 @@ pub fn routes() -> OpenApiRouter<App> {
         .merge(event::routes())
         .merge(machine::routes())
         .merge(metrics::routes())
+        .merge(retention::routes())
         .merge(stats::routes())
 }

@@ -1,6 +1,6 @@
 //! The database's own wall, when the statements forget theirs: row-level security alone lets no tenant see, change or
 //! make another's rows.
-use super::mutant::{CHANGES, INSERTS, Names, READS, forgetful, run};
+use super::mutant::{Names, changes, forgetful, inserts, reads, run};
 use super::source::{statements, without_comments};
 use super::sql::is_tenants;
 use super::walk::{A, B, walked};
@@ -50,11 +50,10 @@ fn a_statement_that_names_a_table_is_known() {
 
 #[test]
 fn every_statement_of_a_tenant_is_called() {
-    let called: BTreeSet<&str> = READS
-        .iter()
-        .chain(CHANGES)
-        .chain(INSERTS)
-        .map(|(name, _)| *name)
+    let called: BTreeSet<&str> = reads()
+        .chain(changes())
+        .chain(inserts())
+        .map(|(name, _)| name)
         .collect();
     let all = statements();
     let left: Vec<_> = all
@@ -62,7 +61,7 @@ fn every_statement_of_a_tenant_is_called() {
         .filter(|name| is_tenants(name) && names_a_table(&all[*name]) && !called.contains(name.as_str()))
         .collect();
     assert!(left.is_empty(), "add calls to mutant.rs: {left:?}");
-    for &(name, _) in READS {
+    for (name, _) in reads() {
         // A row may be locked by who only reads it.
         let sql = without_comments(&all[name]).replace("FOR UPDATE", "");
         assert!(
@@ -79,7 +78,7 @@ async fn reads_without_a_tenant_condition_still_see_one_tenant() {
     let db = walked().await;
     let (client, all) = (db.client().await, statements());
     let names = Names::of(&client).await;
-    for &(name, args) in READS {
+    for (name, args) in reads() {
         let mutant = forgetful(&all[name]);
         begin(&client, AS_SUPERUSER).await;
         let right = run(&client, &all[name], A, args, &names)
@@ -114,7 +113,7 @@ async fn changes_without_a_tenant_condition_do_not_reach_another_tenant() {
     let (client, all) = (db.client().await, statements());
     let names = Names::of(&client).await;
     let before = digest(&client).await;
-    for &(name, args) in CHANGES {
+    for (name, args) in changes() {
         let mutant = forgetful(&all[name]);
         for (who, tenant) in [(AS_A, A), (AS_NOBODY, A)] {
             begin(&client, who).await;
@@ -149,7 +148,7 @@ async fn rows_of_another_tenant_are_refused() {
     let db = walked().await;
     let (client, all) = (db.client().await, statements());
     let names = Names::of(&client).await;
-    for &(name, args) in INSERTS {
+    for (name, args) in inserts() {
         for (who, tenant, refused) in [(AS_A, A, false), (AS_A, B, true), (AS_NOBODY, A, true)] {
             begin(&client, who).await;
             let result = run(&client, &all[name], tenant, args, &names).await;

@@ -35,22 +35,25 @@ const MORE_FILES: [&str; 4] = [
 ];
 /// Who makes a [`garrison::db::Tenant`], and how often: where a credential or a lease was just looked up, and what the
 /// command line asks. The numbers may only go down.
-const PROVERS: [(&str, usize); 7] = [
+const PROVERS: [(&str, usize); 8] = [
     ("src/gate/machine/queries", 2),
     ("src/http/auth", 1),
     ("src/jobs/queries", 1),
     // Whose alerts are to be looked up again.
     ("src/manage/geoip/queries", 1),
+    // Whose rows are to be swept.
+    ("src/manage/retention/queries", 1),
     // Whose counts are to be folded.
     ("src/manage/stats/queries", 1),
     ("src/manage/tenant/queries", 2),
     ("src/manage/token/queries", 1),
 ];
 /// Modules other than a slice's `queries` that run a statement.
-const ALSO_RUN_SQL: [&str; 5] = [
+const ALSO_RUN_SQL: [&str; 6] = [
     "src/cmd/context",
     "src/cmd/serve",
     "src/db/mod",
+    "src/db/partitions",
     "src/http/auth",
     "src/jobs/queries",
 ];

@@ -5,6 +5,7 @@ mod isolation;
 mod layering;
 mod migrations;
 mod mutant;
+mod mutant_ageing;
 mod mutant_changes;
 mod mutant_reads;
 mod plans;

@@ -1,8 +1,7 @@
 //! Statements whose author forgot the tenant, and calls of them that ask for another tenant's rows.
-pub use super::mutant_changes::{CHANGES, INSERTS};
-pub use super::mutant_reads::READS;
 use super::source::without_comments;
 use super::walk::{A, B};
+use super::{mutant_ageing, mutant_changes, mutant_reads};
 use regex::Regex;
 use tokio_postgres::{Client, Error, SimpleQueryMessage};
 
@@ -15,6 +14,33 @@ pub fn forgetful(sql: &str) -> String {
     joined.replace_all(&sql, "true").into_owned()
 }
 
+type Calls = Box<dyn Iterator<Item = (&'static str, &'static str)>>;
+
+/// Reads, and the parameters after the tenant.
+pub fn reads() -> Calls {
+    Box::new(mutant_reads::READS.iter().chain(mutant_ageing::READS).copied())
+}
+
+/// Changes of rows.
+pub fn changes() -> Calls {
+    Box::new(
+        mutant_changes::CHANGES
+            .iter()
+            .chain(mutant_ageing::CHANGES)
+            .copied(),
+    )
+}
+
+/// New rows.
+pub fn inserts() -> Calls {
+    Box::new(
+        mutant_changes::INSERTS
+            .iter()
+            .chain(mutant_ageing::INSERTS)
+            .copied(),
+    )
+}
+
 /// What the calls name that only this database knows.
 pub struct Names(Vec<(&'static str, String)>);
 
@@ -24,7 +50,9 @@ impl Names {
                      (array_agg(key ORDER BY id) FILTER (WHERE tenant_id = $2 AND forward_state = 1))[1]::text AS key_b,
                      (array_agg(key ORDER BY id) FILTER (WHERE tenant_id = $1))[1]::text AS key_a,
                      (SELECT max(id::text) FROM signal_batch WHERE tenant_id = $2) AS batch_b,
-                     (SELECT max(key::text) FROM lapi_copy WHERE tenant_id = $2) AS copy_b FROM alert";
+                     (SELECT max(key::text) FROM lapi_copy WHERE tenant_id = $2) AS copy_b,
+                     (SELECT max(xid::text) FROM event WHERE tenant_id = $2 AND detail IS NOT NULL) AS event_b,
+                     (SELECT max(seq)::text FROM event WHERE tenant_id = $2 AND detail IS NOT NULL) AS seq_b FROM alert";
         let row = client.query_one(sql, &[&A, &B]).await.expect("names");
         let get = |name| (name, row.get::<_, String>(name));
         let empty = vec!["'{}'"; 49].join(", ");
@@ -34,6 +62,8 @@ impl Names {
             get("key_b"),
             get("batch_b"),
             get("copy_b"),
+            get("event_b"),
+            get("seq_b"),
             ("empty", empty),
         ])
     }

@@ -173,6 +173,21 @@ async fn reads_find_an_index_and_stop_at_the_page() {
         bad.extend(judge("alert/list", &args, "custom", &cost, f64::INFINITY));
     }
 
+    // The sweep finds what is old by the time of receipt.
+    let nil = "00000000-0000-0000-0000-000000000000";
+    for (name, args) in [
+        (
+            "retention/list_alerts",
+            "1, 10, false, false, '1970-01-01', -1, 500".to_owned(),
+        ),
+        ("retention/list_batches", format!("1, 10, '{nil}', 500")),
+        ("retention/list_bodies", format!("1, 10, '{nil}', 500")),
+    ] {
+        let cost = explain(&client, name, &args, "service", "custom").await;
+        // Whether a body is waited for: the fifty alerts of each batch.
+        bad.extend(judge(name, &args, "custom", &cost, 2.0 * ROWS));
+    }
+
     // Statistics read what they count, and nothing else.
     let stats = |given: &[(usize, &str)]| {
         let all = list(given);

@@ -3,4 +3,5 @@ mod embedded;
 mod embedded_faults;
 mod embedded_pair;
 mod home;
+mod partitions;
 mod tls;

@@ -1,6 +1,7 @@
 //! What operators look at and administer.
 mod alert;
 mod cli;
+mod erase;
 mod events;
 mod events_drill;
 mod events_life;
@@ -14,6 +15,7 @@ mod ipinfo_rdap;
 mod machines;
 mod metrics;
 mod pages;
+mod retention;
 mod rollup;
 mod shape;
 mod stats;

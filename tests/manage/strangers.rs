@@ -29,7 +29,7 @@ const NEEDED: &str = "
     /api/allowlists/{name} /api/allowlists/{name}/entries /api/decisions/coverage /api/ips/{ip}/explain
     /api/ip-info/{ip} /api/stats /api/stats/distribution /api/stats/decisions /api/stats/heatmap
     /api/stats/map /api/stats/timeline /api/feeds /api/feeds/{name} /api/feeds/{name}/tokens
-    /api/feeds/{name}/tokens/{id} /api/bouncer-metrics /api/bouncer-metrics/names /health /v3/signals
+    /api/feeds/{name}/tokens/{id} /api/bouncer-metrics /api/bouncer-metrics/names /api/retention /health /v3/signals
     /v2/signals /v1/usage-metrics
 ";
 
@@ -154,6 +154,7 @@ fn body(path: &str) -> Value {
         "/api/allowlists/{name}" => json!({}),
         "/api/allowlists/{name}/entries" => json!({"entries": [{"value": "192.0.2.1"}]}),
         "/api/feeds" => json!({"name": "mine"}),
+        "/api/retention" => json!({"alerts": 20}),
         path if path.starts_with("/api/feeds/") => Value::Null,
         "/api/filters" | "/api/filters/{id}" => rule("mine now", "scenario", "eq", json!("y")),
         _ => panic!("teach this test about {path}"),
@@ -280,6 +281,7 @@ async fn another_tenants_ids_are_404_and_untouched() {
         "/api/analyzers?all=true",
         "/api/bouncer-metrics",
         "/api/bouncer-metrics/names",
+        "/api/retention",
         "/api/decisions?ip=198.51.100.1",
         "/api/stats?period=all",
         "/api/stats/distribution?period=all",

@@ -228,9 +228,17 @@ async fn store(
 ) -> Result<Receipt, EngineError> {
     let begun = Instant::now();
     let turn = tokio::time::timeout(left, gate.storing.acquire()).await;
+    let insert = async || {
+        let stored = queries::insert(&gate.app.db, machine, batch).await;
+        if let Err(DbError::MissingPartition(_)) = stored {
+            // Made at once, so that the next try finds it.
+            gate.app.partitions.notify_one();
+        }
+        stored
+    };
     let left = left.saturating_sub(begun.elapsed());
     let stored = match turn {
-        Ok(_turn) => patiently(left, || queries::insert(&gate.app.db, machine, batch)).await,
+        Ok(_turn) => patiently(left, insert).await,
         Err(_) => Err(DbError::Unavailable("too many batches at once".to_owned())),
     };
     stored.map_err(|e| {

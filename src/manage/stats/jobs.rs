@@ -43,3 +43,18 @@ async fn fold_tenant(db: &Db, tenant: Tenant, stop: &CancellationToken) -> Resul
     }
     Ok(())
 }
+
+/// Folds all that a tenant's changes left, so that no text of theirs waits in them.
+///
+/// # Errors
+/// As the statements fail.
+pub async fn settle(db: &Db, tenant: Tenant) -> Result<(), DbError> {
+    loop {
+        match queries::fold(db, tenant, PORTION).await? {
+            // Somebody folds just now.
+            None => tokio::time::sleep(Duration::from_millis(100)).await,
+            Some(PORTION..) => {}
+            Some(_) => return Ok(()),
+        }
+    }
+}

@@ -5,5 +5,5 @@ mod model;
 mod queries;
 mod routes;
 
-pub use jobs::fold;
+pub use jobs::{fold, settle};
 pub use routes::routes;

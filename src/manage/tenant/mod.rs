@@ -2,4 +2,6 @@
 
 mod queries;
 
-pub use queries::{NewTenant, TenantRow, find, insert, list, remove, renew_key, set_forward};
+pub use queries::{
+    NewTenant, TenantRow, find, find_any, forget, insert, list, remove, renew_key, set_forward,
+};

@@ -82,11 +82,38 @@ pub async fn list(db: &Db) -> Result<Vec<TenantRow>, DbError> {
 /// # Errors
 /// As the statement fails.
 pub async fn find(db: &Db, name: &str) -> Result<Option<Tenant>, DbError> {
+    Ok(look_up(db, sql!("tenant/get"), name).await?.map(|found| found.0))
+}
+
+/// The same, or the last of this name that was removed; and whether it was.
+///
+/// # Errors
+/// As the statement fails.
+pub async fn find_any(db: &Db, name: &str) -> Result<Option<(Tenant, bool)>, DbError> {
+    let found = look_up(db, sql!("tenant/get_any"), name).await?;
+    Ok(found.map(|(tenant, row)| (tenant, row.get("removed"))))
+}
+
+async fn look_up(db: &Db, sql: &str, name: &str) -> Result<Option<(Tenant, tokio_postgres::Row)>, DbError> {
     let mut connection = db.connection().await?;
     let tx = db.platform(&mut connection).await?;
-    let row = tx.query_opt(sql!("tenant/get"), &[&name]).await?;
+    let row = tx.query_opt(sql, &[&name]).await?;
     tx.commit().await?;
-    Ok(row.map(|row| Tenant::proven(row.get("id"))))
+    Ok(row.map(|row| (Tenant::proven(row.get("id")), row)))
+}
+
+/// Forgets who a removed tenant was. Its number stays, and is never used again.
+///
+/// # Errors
+/// As the statement fails.
+pub async fn forget(db: &Db, tenant: Tenant) -> Result<(), DbError> {
+    let mut dedupe_key = vec![0u8; 32];
+    rand::rng().fill(&mut dedupe_key[..]);
+    let mut connection = db.connection().await?;
+    let tx = db.platform(&mut connection).await?;
+    tx.execute(sql!("tenant/update_erased"), &[&tenant.id(), &dedupe_key])
+        .await?;
+    tx.commit().await
 }
 
 /// Switches forwarding to CAPI for one tenant.

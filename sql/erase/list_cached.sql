@@ -1,0 +1,1 @@
+SELECT s.machine_id, s.target FROM stream_cache s WHERE s.tenant_id = $1

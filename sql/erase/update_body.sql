@@ -1,0 +1,1 @@
+UPDATE signal_batch SET body = $3 WHERE tenant_id = $1 AND id = $2

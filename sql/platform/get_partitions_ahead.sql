@@ -1,0 +1,2 @@
+-- For how many days every key has a partition, and what time it is there.
+SELECT partitions_ahead() AS days, now() AS at

@@ -1,0 +1,1 @@
+DELETE FROM signal_batch WHERE tenant_id = $1 AND id = ANY ($2::uuid[])

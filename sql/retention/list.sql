@@ -1,0 +1,1 @@
+SELECT class, days FROM retention WHERE tenant_id = $1 ORDER BY class

@@ -1,0 +1,9 @@
+//! Erasure: an address, or a tenant, taken out of every row; with a count of what went, and the proof that is kept.
+
+mod jobs;
+mod model;
+mod queries;
+
+pub use jobs::{Standing, address, everything, forget_standing, settle_counts, standing, withdraw};
+pub use model::{Counts, mask};
+pub use queries::{Erasure, Kind, count, insert, list_erasures, list_said};
