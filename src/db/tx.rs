@@ -97,11 +97,12 @@ impl<'c> TenantTx<'c> {
         self.tenant
     }
 
-    /// Plans every statement of this transaction for its very parameters.
+    /// Plans every statement of this transaction for its very parameters, and gives it room to add up in: few such run at a
+    /// time.
     pub(super) fn plan_for_parameters(&mut self) {
         self.inner
             .narrow
-            .push_str("; SET LOCAL plan_cache_mode = force_custom_plan");
+            .push_str("; SET LOCAL plan_cache_mode = force_custom_plan; SET LOCAL work_mem = '32MB'");
     }
 
     /// Rows of a statement of the registry.

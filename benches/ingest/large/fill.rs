@@ -23,7 +23,7 @@ pub async fn prepare(db: &Client) -> anyhow::Result<()> {
 }
 
 /// Alerts of one tenant: 200 agents, 60 scenarios and 120 countries, the first ones most often, 200,000 addresses in some
-/// 2,000 cells, a batch of 50 at an instant, one in seven filtered, a decision each.
+/// 2,000 cells, most of them in few, a batch of 50 at an instant, one in seven filtered, a decision each.
 pub async fn fill(db: &Client, tenant: i32, alerts: i64) -> anyhow::Result<()> {
     db.batch_execute("SET synchronous_commit = off").await?;
     let batches = alerts / 50;
@@ -45,10 +45,10 @@ fn portion(tenant: i32, batches: i64, first: i64, last: i64) -> String {
          a AS MATERIALIZED (
            SELECT b.n, b.at, i, (overlay(md5({tenant} || '-' || b.n || '-' || i) PLACING left(replace(time_key(b.at)::text, '-', ''), 12) FROM 1))::uuid AS key,
              floor(200 * r1 * r1)::int AS agent, floor(60 * r2 * r2)::int AS scenario, floor(120 * r3 * r3)::int AS country,
-             floor(200000 * r4)::int AS address
+             address, floor(2000 * power(address % 2003 / 2003.0, 3))::int AS cell
            FROM b, generate_series(0, 49) i,
              LATERAL (SELECT random() + b.n * 0 + i * 0 AS r1, random() + b.n * 0 + i * 0 AS r2, random() + b.n * 0 + i * 0 AS r3,
-                        random() + b.n * 0 + i * 0 AS r4) r),
+                        floor(200000 * random() + b.n * 0 + i * 0)::int AS address) r),
          batch AS (
            INSERT INTO signal_batch (tenant_id, id, machine_id, api_version, received_at, received, stored, duplicate, rejected, filtered, body)
            SELECT {tenant}, overlay(time_key(at)::text PLACING lpad(to_hex({tenant} * 100000000::bigint + n), 12, '0') FROM 25)::uuid, 1, 3, at, 50, 50, 0, 0, 7, '\\x00' FROM b),
@@ -59,7 +59,7 @@ fn portion(tenant: i32, batches: i64, first: i64, last: i64) -> String {
            SELECT {tenant}, key, 1, at, at, overlay(time_key(at)::text PLACING lpad(to_hex({tenant} * 100000000::bigint + n), 12, '0') FROM 25)::uuid,
              i * 900, 900, 0, address % 7 = 0, true, false, true, ip, ip, host(ip), 'Ip', host(ip), 'agent-' || agent,
              'crowdsecurity/scenario-' || scenario, 'Ip ' || host(ip) || ' performed something bad',
-             chr(65 + country / 11) || chr(65 + country % 11), 'Country ' || country, address % 47, address % 43, 'XX',
+             chr(65 + country / 11) || chr(65 + country % 11), 'Country ' || country, cell / 43, cell % 43, 'XX',
              key::text, at::text, at::text, 6
            FROM a, LATERAL (SELECT '11.0.0.0'::inet + address::bigint * 251 AS ip) x),
          decisions AS (
@@ -70,7 +70,7 @@ fn portion(tenant: i32, batches: i64, first: i64, last: i64) -> String {
            decision_scenario, decision_length, decision_country, decision_name)
          SELECT {tenant}, at, 1, count(*) FILTER (WHERE address % 7 = 0), array_agg('crowdsecurity/scenario-' || scenario),
            array_agg(chr(65 + country / 11) || chr(65 + country % 11)), array_agg('Country ' || country),
-           array_agg(stat_cell(address % 47, address % 43)), array_agg('crowdsecurity/scenario-' || scenario),
+           array_agg(stat_cell(cell / 43, cell % 43)), array_agg('crowdsecurity/scenario-' || scenario),
            array_agg(CASE WHEN address % 5 = 0 THEN 2 ELSE 1 END::smallint), array_agg(chr(65 + country / 11) || chr(65 + country % 11)),
            array_agg('Country ' || country)
          FROM a GROUP BY at"

@@ -86,8 +86,8 @@ fn questions(cursor: Option<String>) -> Vec<Question> {
 
 /// Fills and measures, one size after the other.
 pub async fn measure(settings: &Settings, place: &Place) -> anyhow::Result<()> {
-    let service = Service::start(place, None).await?;
-    let db = rows::connect(place).await?;
+    let mut service = Service::start(place, None).await?;
+    let mut db = rows::connect(place).await?;
     let empty = ingest(settings, &service).await?;
     println!(
         "\nIngest into empty tables, 8 x 50: {empty:.0} alerts/s (median of {} cells)",
@@ -110,7 +110,11 @@ pub async fn measure(settings: &Settings, place: &Place) -> anyhow::Result<()> {
             folded.as_secs_f64()
         );
         endpoints(&service, place, &db).await?;
+        // Its memory is that of a service that does nothing else.
+        service.stop().await?;
+        service = Service::start(place, None).await?;
         export(&service, place).await?;
+        db = rows::connect(place).await?;
         let large = ingest(settings, &service).await?;
         println!(
             "ingest 8 x 50: {large:.0} alerts/s, {:.0} % of that into empty tables (goal 85); resident at its peak {:.0} MB",
@@ -177,8 +181,8 @@ async fn ask(
 
 async fn endpoints(service: &Service, place: &Place, db: &Client) -> anyhow::Result<()> {
     let (host, token) = (service.address.to_string(), place.admin_token()?);
-    let mut connection = Connection::open(service.address).await?;
     let cursor = deep(service, &token).await?;
+    let mut connection = Connection::open(service.address).await?;
     println!("| question | p50 ms | p99 ms | goal | bare SQL p50 ms | ratio |\n|---|--:|--:|--:|--:|--:|");
     for question in questions(cursor) {
         let mut times = Vec::new();

@@ -8,7 +8,8 @@ use crate::db::{Db, DbError, Tenant};
 
 /// A chart reads what is not folded row by row; this keeps it short.
 const PAUSE: Duration = Duration::from_secs(3);
-/// Changes folded in one transaction.
+/// Changes folded in one transaction, at most: fewer after one that took too long, because a batch may hold a thousand
+/// alerts of as many kinds.
 const PORTION: i64 = 1000;
 
 /// Folds changes into the counts, of one tenant after the other, until `stop`. Every replica looks; which one folds does
@@ -35,10 +36,13 @@ pub async fn fold(db: Db, stop: CancellationToken) {
 }
 
 async fn fold_tenant(db: &Db, tenant: Tenant, stop: &CancellationToken) -> Result<(), DbError> {
+    let mut portion = PORTION;
     while !stop.is_cancelled() {
-        let folded = queries::fold(db, tenant, PORTION).await?;
-        if folded.unwrap_or(0) < PORTION {
-            break;
+        match queries::fold(db, tenant, portion).await {
+            Ok(folded) if folded.unwrap_or(0) < portion => break,
+            Ok(_) => portion = (portion * 2).min(PORTION),
+            Err(e) if e.is_passing() && portion > 1 => portion = (portion / 8).max(1),
+            Err(e) => return Err(e),
         }
     }
     Ok(())
@@ -49,12 +53,15 @@ async fn fold_tenant(db: &Db, tenant: Tenant, stop: &CancellationToken) -> Resul
 /// # Errors
 /// As the statements fail.
 pub async fn settle(db: &Db, tenant: Tenant) -> Result<(), DbError> {
+    let mut portion = PORTION;
     loop {
-        match queries::fold(db, tenant, PORTION).await? {
+        match queries::fold(db, tenant, portion).await {
             // Somebody folds just now.
-            None => tokio::time::sleep(Duration::from_millis(100)).await,
-            Some(PORTION..) => {}
-            Some(_) => return Ok(()),
+            Ok(None) => tokio::time::sleep(Duration::from_millis(100)).await,
+            Ok(Some(folded)) if folded < portion => return Ok(()),
+            Ok(Some(_)) => {}
+            Err(e) if e.is_passing() && portion > 1 => portion = (portion / 8).max(1),
+            Err(e) => return Err(e),
         }
     }
 }
