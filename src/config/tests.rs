@@ -193,8 +193,6 @@ bouncer_metrics: {retention_days: 30}
         "client_validation",
         "analyzers",
         "bouncer_metrics",
-        "RETENTION_DAYS",
-        "GEOIP_DB_PATH",
         "ssl_reject_unauthorized",
     ] {
         assert!(warned.contains(name), "{name}: {warned}");
