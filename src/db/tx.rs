@@ -97,8 +97,8 @@ impl<'c> TenantTx<'c> {
         self.tenant
     }
 
-    /// Plans every statement of this transaction for its very parameters, and gives it room to add up in: few such run at a
-    /// time.
+    /// Plans every statement of this transaction for its very parameters, and gives it room to add up in: a
+    /// ceiling that charts come near, and of which there are as many as the pool has connections.
     pub(super) fn plan_for_parameters(&mut self) {
         self.inner
             .narrow
