@@ -24,8 +24,7 @@ decisions AS (
   GROUP BY 1, 2, 3, 4, 5 HAVING sum(g.sign) <> 0),
 fine AS (
   SELECT a.at, a.n, v.dim, v.key, v.sub
-  FROM alerts a CROSS JOIN LATERAL (VALUES (1, a.scenario, ''), (2, a.country, a.name), (6, a.country, a.scenario),
-    (7, a.cell::text, a.scenario)) AS v(dim, key, sub)
+  FROM alerts a CROSS JOIN LATERAL (VALUES (1, a.scenario, ''), (2, a.country, a.name)) AS v(dim, key, sub)
   WHERE v.key IS NOT NULL
   UNION ALL
   SELECT d.at, d.n, v.dim, v.key, v.sub
@@ -34,8 +33,28 @@ fine AS (
 counts AS (
   INSERT INTO stat_count AS c (tenant_id, dim, span, at, key, sub, n)
   SELECT $1, f.dim, s.span, s.at, f.key, f.sub, sum(f.n)
-  FROM fine f CROSS JOIN LATERAL (VALUES (0, 'epoch'::timestamptz), (1, date_bin('1 day', f.at, 'epoch')), 
-    (2, CASE WHEN f.dim < 6 THEN f.at ELSE date_bin('6 hours', f.at, 'epoch') END)) AS s(span, at)
+  FROM fine f CROSS JOIN LATERAL (VALUES (0, 'epoch'::timestamptz), (1, date_bin('1 day', f.at, 'epoch')), (2, f.at)) AS s(span, at)
   GROUP BY 2, 3, 4, 5, 6 HAVING sum(f.n) <> 0 ORDER BY 2, 3, 4, 5, 6
-  ON CONFLICT (tenant_id, dim, span, at, key, sub) DO UPDATE SET n = c.n + excluded.n)
+  ON CONFLICT (tenant_id, dim, span, at, key, sub) DO UPDATE SET n = c.n + excluded.n),
+-- Nobody else adds names: folding is claimed.
+named AS (
+  INSERT INTO stat_name (tenant_id, id, name)
+  SELECT $1, m.most + row_number() OVER (ORDER BY n.name), n.name
+  FROM (SELECT scenario AS name FROM alerts UNION SELECT country FROM alerts WHERE country IS NOT NULL) n
+  CROSS JOIN (SELECT coalesce(max(id), 0) AS most FROM stat_name WHERE tenant_id = $1) m
+  WHERE NOT EXISTS (SELECT FROM stat_name k WHERE k.tenant_id = $1 AND k.name = n.name)
+  RETURNING id, name),
+called AS MATERIALIZED (
+  SELECT id, name FROM stat_name WHERE tenant_id = $1 UNION ALL SELECT id, name FROM named),
+placed AS (
+  SELECT a.at, a.cell AS place, s.id AS scenario, a.n FROM alerts a JOIN called s ON s.name = a.scenario WHERE a.cell IS NOT NULL
+  UNION ALL
+  SELECT a.at, -c.id, s.id, a.n FROM alerts a JOIN called s ON s.name = a.scenario JOIN called c ON c.name = a.country),
+places AS (
+  INSERT INTO stat_place AS c (tenant_id, span, at, place, scenario, n)
+  SELECT $1, s.span, s.at, p.place, p.scenario, sum(p.n)
+  FROM placed p CROSS JOIN LATERAL (VALUES (0, 'epoch'::timestamptz), (1, date_bin('1 day', p.at, 'epoch')),
+    (2, date_bin('6 hours', p.at, 'epoch'))) AS s(span, at)
+  GROUP BY 2, 3, 4, 5 HAVING sum(p.n) <> 0 ORDER BY 2, 3, 4, 5
+  ON CONFLICT (tenant_id, span, at, place, scenario) DO UPDATE SET n = c.n + excluded.n)
 SELECT count(*) AS folded FROM gone

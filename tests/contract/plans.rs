@@ -72,6 +72,7 @@ async fn explain(client: &Client, name: &str, args: &str, role: &str, mode: &str
         // Of all time is all of them, and nearly all are this tenant's here.
         "stat_total",
         "event_floor",
+        "stat_name",
         "usage_component",
     ]
     .map(str::to_owned);

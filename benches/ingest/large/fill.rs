@@ -1,5 +1,5 @@
 //! A bulk loader: the rows that a push would have made, by SQL, because ten million pushes take an hour. What it leaves out:
-//! bodies (one byte each) and forwarding. Counts are folded by the service itself, from one change a batch.
+//! bodies (one byte each) and forwarding. Counts are made of the rows at the end, as folding would have made them.
 
 use anyhow::Context as _;
 use tokio_postgres::Client;
@@ -16,7 +16,7 @@ pub async fn prepare(db: &Client) -> anyhow::Result<()> {
     db.batch_execute(
         "INSERT INTO tenant (name, dedupe_key) SELECT 'bench-' || t, decode(repeat('00', 32), 'hex') FROM generate_series(2, 20) t
            WHERE (SELECT count(*) FROM tenant) < 20;
-         TRUNCATE alert, alert_decision, signal_batch, rejected_signal, outbox, stat_delta, stat_total, stat_count",
+         TRUNCATE alert, alert_decision, signal_batch, rejected_signal, outbox, stat_delta, stat_total, stat_count, stat_name, stat_place",
     )
     .await
     .context("tenants")
@@ -61,18 +61,47 @@ fn portion(tenant: i32, batches: i64, first: i64, last: i64) -> String {
              'crowdsecurity/scenario-' || scenario, 'Ip ' || host(ip) || ' performed something bad',
              chr(65 + country / 11) || chr(65 + country % 11), 'Country ' || country, cell / 43, cell % 43, 'XX',
              key::text, at::text, at::text, 6
-           FROM a, LATERAL (SELECT '11.0.0.0'::inet + address::bigint * 251 AS ip) x),
-         decisions AS (
-           INSERT INTO alert_decision (tenant_id, alert_key, item, duration_ms, until, origin, type, scope, value, duration, scenario)
-           SELECT {tenant}, key, 0, CASE WHEN address % 5 = 0 THEN 86400000 ELSE 14400000 END, at + interval '4 hours', 'crowdsec', 'ban', 'Ip',
-             host('11.0.0.0'::inet + address::bigint * 251), '4h0m0s', 'crowdsecurity/scenario-' || scenario FROM a)
-         INSERT INTO stat_delta (tenant_id, at, sign, filtered, scenario, country, country_name, cell,
-           decision_scenario, decision_length, decision_country, decision_name)
-         SELECT {tenant}, at, 1, count(*) FILTER (WHERE address % 7 = 0), array_agg('crowdsecurity/scenario-' || scenario),
-           array_agg(chr(65 + country / 11) || chr(65 + country % 11)), array_agg('Country ' || country),
-           array_agg(stat_cell(cell / 43, cell % 43)), array_agg('crowdsecurity/scenario-' || scenario),
-           array_agg(CASE WHEN address % 5 = 0 THEN 2 ELSE 1 END::smallint), array_agg(chr(65 + country / 11) || chr(65 + country % 11)),
-           array_agg('Country ' || country)
-         FROM a GROUP BY at"
+           FROM a, LATERAL (SELECT '11.0.0.0'::inet + address::bigint * 251 AS ip) x)
+         INSERT INTO alert_decision (tenant_id, alert_key, item, duration_ms, until, origin, type, scope, value, duration, scenario)
+         SELECT {tenant}, key, 0, CASE WHEN address % 5 = 0 THEN 86400000 ELSE 14400000 END, at + interval '4 hours', 'crowdsec', 'ban', 'Ip',
+           host('11.0.0.0'::inet + address::bigint * 251), '4h0m0s', 'crowdsecurity/scenario-' || scenario FROM a"
     )
+}
+
+/// Counts of a tenant's alerts, as V0013 and V0020 describe them.
+pub async fn count(db: &Client, tenant: i32) -> anyhow::Result<()> {
+    let spans = |fine: &str| {
+        format!(
+            "(VALUES (0, 'epoch'::timestamptz), (1, date_bin('1 day', at, 'epoch')), (2, date_bin('{fine}', at, 'epoch'))) AS s(span, at)"
+        )
+    };
+    let (hours, quarters) = (spans("1 hour"), spans("6 hours"));
+    let sql = format!(
+        "SET work_mem = '256MB';
+         CREATE TEMP TABLE a AS
+           SELECT date_bin('1 hour', a.received_at, 'epoch') AS at, a.scenario, a.geo_country_code AS country, a.geo_country_name AS name,
+             stat_cell(a.geo_latitude, a.geo_longitude) AS cell, stat_length(d.duration_ms) AS length, count(*) AS n
+           FROM alert a JOIN alert_decision d ON d.tenant_id = a.tenant_id AND d.alert_key = a.key
+           WHERE a.tenant_id = {tenant} GROUP BY 1, 2, 3, 4, 5, 6;
+         INSERT INTO stat_total (tenant_id, at, alerts, filtered, forwarded, decisions)
+           SELECT {tenant}, date_bin('15 minutes', received_at, 'epoch'), count(*), count(*) FILTER (WHERE filtered), count(forwarded_at), count(*)
+           FROM alert WHERE tenant_id = {tenant} GROUP BY 2 ORDER BY 2;
+         INSERT INTO stat_count (tenant_id, dim, span, at, key, sub, n)
+           SELECT {tenant}, v.dim, s.span, s.at, v.key, v.sub, sum(a.n)
+           FROM a, LATERAL (VALUES (1, scenario, ''), (2, country, name), (3, scenario, ''), (4, country, name), (5, length::text, '')) AS v(dim, key, sub),
+             LATERAL {hours}
+           GROUP BY 2, 3, 4, 5, 6 ORDER BY 2, 3, 4, 5, 6;
+         INSERT INTO stat_name (tenant_id, id, name)
+           SELECT {tenant}, row_number() OVER (), name FROM (SELECT scenario AS name FROM a UNION SELECT country FROM a) n;
+         INSERT INTO stat_place (tenant_id, span, at, place, scenario, n)
+           SELECT {tenant}, s.span, s.at, v.place, k.id, sum(a.n)
+           FROM a JOIN stat_name k ON k.tenant_id = {tenant} AND k.name = a.scenario JOIN stat_name c ON c.tenant_id = {tenant} AND c.name = a.country,
+             LATERAL (VALUES (a.cell), (-c.id)) AS v(place), LATERAL {quarters}
+           GROUP BY 2, 3, 4, 5 ORDER BY 2, 3, 4, 5;
+         DROP TABLE a;
+         RESET work_mem"
+    );
+    db.batch_execute(&sql)
+        .await
+        .with_context(|| format!("counts of tenant {tenant}"))
 }

@@ -304,7 +304,7 @@ pub async fn delete_leftovers(db: &Db, sweep: &Sweep, waiting: i32) -> Result<()
 ///
 /// # Errors
 /// As the statements fail.
-pub async fn delete_zeros(db: &Db, tenant: Tenant) -> Result<Option<u64>, DbError> {
+pub async fn delete_zeros(db: &Db, tenant: Tenant) -> Result<Option<i64>, DbError> {
     let mut connection = db.connection().await?;
     let tx = db.tenant(&mut connection, tenant).await?;
     let row = tx.query_opt(sql!("stats/claim"), &[&tenant.id()]).await?;
@@ -312,8 +312,8 @@ pub async fn delete_zeros(db: &Db, tenant: Tenant) -> Result<Option<u64>, DbErro
         return Ok(None);
     }
     let gone = tx
-        .execute(sql!("retention/delete_zeros"), &[&tenant.id()])
+        .query_opt(sql!("retention/delete_zeros"), &[&tenant.id()])
         .await?;
     tx.commit().await?;
-    Ok(Some(gone))
+    Ok(Some(gone.map_or(0, |row| row.get("gone"))))
 }
