@@ -64,6 +64,8 @@ pub struct Lifetimes {
     pub audit: u32,
     /// Alerts that CAPI did not take yet: as long as alerts, at least.
     pub waiting: u32,
+    /// Usage metrics.
+    pub metrics: u32,
 }
 
 /// Which logins land in a tenant by themselves.

@@ -198,6 +198,7 @@ pub(super) const fn lifetimes(config: &Config) -> Lifetimes {
         bodies: kept.bodies,
         audit: kept.audit,
         waiting: kept.waiting,
+        metrics: kept.metrics,
     }
 }
 

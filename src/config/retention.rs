@@ -30,8 +30,14 @@ const WAITING: Setting = Setting::new(
     "Days that alerts are kept which CAPI has not taken yet; never shorter than other alerts.",
 )
 .variable("GARRISON_RETENTION_WAITING_DAYS");
+const METRICS: Setting = Setting::new(
+    "retention.metrics_days",
+    "90",
+    "Days that usage metrics are kept; statistics look back 30.",
+)
+.variable("GARRISON_RETENTION_METRICS_DAYS");
 
-pub(super) const SETTINGS: &[Setting] = &[ALERTS, BODIES, AUDIT, WAITING];
+pub(super) const SETTINGS: &[Setting] = &[ALERTS, BODIES, AUDIT, WAITING, METRICS];
 
 /// Days by class.
 #[derive(Debug, Clone)]
@@ -44,6 +50,8 @@ pub struct Retention {
     pub audit: u32,
     /// Alerts that CAPI did not take yet.
     pub waiting: u32,
+    /// Usage metrics.
+    pub metrics: u32,
 }
 
 impl Retention {
@@ -59,6 +67,7 @@ impl Retention {
             bodies: days(&BODIES)?,
             audit: days(&AUDIT)?.unwrap_or(365),
             waiting: days(&WAITING)?.unwrap_or(90),
+            metrics: days(&METRICS)?.unwrap_or(90),
         })
     }
 }

@@ -62,6 +62,7 @@ pub const CHANGES: &[(&str, &str)] = &[
     ("retention/delete_batches", ", '{ {batch_b} }'"),
     ("retention/delete_decisions", ", '{ {key_b} }'"),
     ("retention/delete_leftovers", ", 90"),
+    ("retention/delete_metrics", ", 80, 100"),
     ("retention/delete_rejected", ", '{ {batch_b} }'"),
     ("retention/delete_zeros", ""),
     (

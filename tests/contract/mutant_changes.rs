@@ -56,7 +56,6 @@ pub const CHANGES: &[(&str, &str)] = &[
     ("machine/update_token", ", 201, '', now()"),
     ("machine/update_token_refused", ", 201, '\\xb0'"),
     ("machine/update_upstream", ", 201, '', now(), '{}'"),
-    ("metrics/delete_old", ", 90, 100"),
     ("stats/upsert", ", 100"),
     ("stream/delete", ", 201"),
     ("stream/upsert", ", 201, '/v3/decisions/stream', 'x', ''"),

@@ -282,7 +282,7 @@ async fn reads_find_an_index_and_stop_at_the_page() {
             "metrics/list",
             "1, NULL, NULL, NULL, NULL, now() - interval '40 days', 5, 1001, 16777216".to_owned(),
         ),
-        ("metrics/delete_old", "1, 80, 5000".to_owned()),
+        ("retention/delete_metrics", "1, 80, 5000".to_owned()),
         ("stats/get_blocked", "1".to_owned()),
     ] {
         let cost = explain(&client, name, &args, "service", "custom").await;

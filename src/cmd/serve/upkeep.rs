@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::app::App;
 use crate::db::{Db, DbError, drop_partitions, make_partitions, partitions_ahead, sql};
-use crate::manage::{metrics as usage, retention};
+use crate::manage::retention;
 
 /// How often expired credentials and empty partitions go.
 const UPKEEP: Duration = Duration::from_hours(1);
@@ -90,7 +90,6 @@ pub async fn upkeep(app: App, stop: CancellationToken) {
 
 async fn keep_up(app: &App) -> Result<(), DbError> {
     delete_expired(&app.db).await?;
-    usage::expire(&app.db).await?;
     let behind = retention::longest_of_alerts(app).await?;
     let dropped = drop_partitions(&app.db, behind).await?;
     if dropped > 0 {

@@ -109,17 +109,3 @@ pub async fn list_names(db: &Db, tenant: Tenant) -> Result<(Servers, Vec<Known>)
     };
     Ok((servers, rows.iter().map(known).collect()))
 }
-
-/// Deletes at most so many rows that are older than so many days, and the components not told of since; how many rows.
-///
-/// # Errors
-/// As the statement fails.
-pub async fn delete_old(db: &Db, tenant: Tenant, days: i32, most: i64) -> Result<u64, DbError> {
-    let mut connection = db.connection().await?;
-    let tx = db.tenant(&mut connection, tenant).await?;
-    let gone = tx
-        .execute(sql!("metrics/delete_old"), &[&tenant.id(), &days, &most])
-        .await?;
-    tx.commit().await?;
-    Ok(gone)
-}

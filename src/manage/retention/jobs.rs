@@ -68,15 +68,17 @@ enum Step {
     GivenUp,
     Batches,
     Bodies,
+    Metrics,
 }
 
 /// All of them. A class more has a step here.
-const STEPS: [(Step, &Class, &str); 5] = [
+const STEPS: [(Step, &Class, &str); 6] = [
     (Step::Alerts, model::ALERTS, "alert"),
     (Step::Audit, model::AUDIT, "audit"),
     (Step::GivenUp, model::WAITING, "waiting"),
     (Step::Batches, model::ALERTS, "batch"),
     (Step::Bodies, model::BODIES, "body"),
+    (Step::Metrics, model::METRICS, "metric"),
 ];
 
 struct Sweeper<'a> {
@@ -169,6 +171,7 @@ impl Sweeper<'_> {
             Step::GivenUp => queries::delete_alerts(db, sweep, days, (false, true), from, limit).await,
             Step::Batches => queries::delete_batches(db, sweep, days, from, limit).await,
             Step::Bodies => queries::delete_bodies(db, sweep, days, from, limit).await,
+            Step::Metrics => queries::delete_metrics(db, sweep, days, limit).await,
         }
     }
 }

@@ -27,10 +27,12 @@ pub const BODIES: &Class = &CLASSES[1];
 pub const AUDIT: &Class = &CLASSES[2];
 /// Alerts that CAPI did not take yet.
 pub const WAITING: &Class = &CLASSES[3];
+/// What bouncers and agents counted.
+pub const METRICS: &Class = &CLASSES[4];
 
 /// All of them. One more: a line here with the next code, its default in [`Lifetimes`] and `config/retention.rs`, a step in
 /// `jobs.rs` that ends its rows, and a line in the README's table.
-pub const CLASSES: [Class; 4] = [
+pub const CLASSES: [Class; 5] = [
     Class {
         code: 1,
         name: "alerts",
@@ -57,6 +59,13 @@ pub const CLASSES: [Class; 4] = [
         name: "waiting",
         meaning: "alerts that CAPI has not taken yet; never shorter than alerts",
         default: |l| l.waiting,
+        is_guarded: false,
+    },
+    Class {
+        code: 5,
+        name: "metrics",
+        meaning: "usage metrics of bouncers and agents, and those that were not told of since",
+        default: |l| l.metrics,
         is_guarded: false,
     },
 ];
@@ -193,6 +202,7 @@ mod tests {
         bodies: None,
         audit: 365,
         waiting: 90,
+        metrics: 90,
     };
 
     #[test]

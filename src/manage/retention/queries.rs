@@ -287,6 +287,31 @@ pub async fn delete_bodies(
     }))
 }
 
+/// Ends the oldest usage metrics, and components that were not told of since.
+pub async fn delete_metrics(
+    db: &Db,
+    sweep: &Sweep,
+    days: i32,
+    limit: i64,
+) -> Result<Option<Portion>, DbError> {
+    let mut connection = db.connection().await?;
+    let tx = db.planned(&mut connection, sweep.tenant).await?;
+    if !is_ours(&tx, sweep).await? {
+        return Ok(None);
+    }
+    let gone = tx
+        .execute(
+            sql!("retention/delete_metrics"),
+            &[&sweep.tenant.id(), &days, &limit],
+        )
+        .await?;
+    tx.commit().await?;
+    Ok(Some(Portion {
+        gone,
+        next: (gone == limit.unsigned_abs()).then_some(Place::START),
+    }))
+}
+
 /// Takes out counts of zero, where nobody folds just now, and what nobody asks for any more.
 pub async fn delete_leftovers(db: &Db, sweep: &Sweep, waiting: i32) -> Result<(), DbError> {
     let tenant = sweep.tenant.id();

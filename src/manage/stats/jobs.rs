@@ -35,17 +35,19 @@ pub async fn fold(db: Db, stop: CancellationToken) {
     }
 }
 
-async fn fold_tenant(db: &Db, tenant: Tenant, stop: &CancellationToken) -> Result<(), DbError> {
+/// Whether a tenant's changes are folded; not when another process is at it.
+async fn fold_tenant(db: &Db, tenant: Tenant, stop: &CancellationToken) -> Result<bool, DbError> {
     let mut portion = PORTION;
     while !stop.is_cancelled() {
         match queries::fold(db, tenant, portion).await {
-            Ok(folded) if folded.unwrap_or(0) < portion => break,
-            Ok(_) => portion = (portion * 2).min(PORTION),
+            Ok(None) => return Ok(false),
+            Ok(Some(folded)) if folded < portion => return Ok(true),
+            Ok(Some(_)) => portion = (portion * 2).min(PORTION),
             Err(e) if e.is_passing() && portion > 1 => portion = (portion / 8).max(1),
             Err(e) => return Err(e),
         }
     }
-    Ok(())
+    Ok(false)
 }
 
 /// Folds all that a tenant's changes left, so that no text of theirs waits in them.
@@ -53,15 +55,8 @@ async fn fold_tenant(db: &Db, tenant: Tenant, stop: &CancellationToken) -> Resul
 /// # Errors
 /// As the statements fail.
 pub async fn settle(db: &Db, tenant: Tenant) -> Result<(), DbError> {
-    let mut portion = PORTION;
-    loop {
-        match queries::fold(db, tenant, portion).await {
-            // Somebody folds just now.
-            Ok(None) => tokio::time::sleep(Duration::from_millis(100)).await,
-            Ok(Some(folded)) if folded < portion => return Ok(()),
-            Ok(Some(_)) => {}
-            Err(e) if e.is_passing() && portion > 1 => portion = (portion / 8).max(1),
-            Err(e) => return Err(e),
-        }
+    while !fold_tenant(db, tenant, &CancellationToken::new()).await? {
+        tokio::time::sleep(Duration::from_millis(100)).await;
     }
+    Ok(())
 }
