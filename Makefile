@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help run test lint bench bench-large drill deps fmt clean
+.PHONY: help run test lint chart bench bench-large drill deps fmt clean
 
 help: ## show this list
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 16
@@ -12,6 +12,9 @@ test: ## install what is missing, lint, and run all tests (ARGS="..." are given 
 
 lint: ## formatting, clippy, and cargo-deny where it is installed
 	@dev/lint.sh
+
+chart: ## check what it is deployed with: chart, rules, dashboards, compose file, Dockerfile, unit
+	@dev/chart.sh
 
 bench: ## install what is missing, build, and measure how fast signals are taken in and decisions go out (docs/benchmarks.md)
 	@dev/bench.sh

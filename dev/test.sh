@@ -4,6 +4,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 dev/deps.sh test
 dev/lint.sh
+dev/chart.sh
 # Last, and silent around it: the last lines are cargo's own results.
 # Most tests wait for timers of real engines, so more of them than cores run at a time.
 export RUST_TEST_THREADS=${RUST_TEST_THREADS:-6}

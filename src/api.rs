@@ -18,6 +18,7 @@ use crate::http::{ApiError, EngineError};
 use crate::{db, fleet, jobs, manage};
 
 mod operation;
+mod process;
 
 pub use operation::Scrape;
 

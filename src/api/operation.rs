@@ -6,7 +6,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
 use jiff::Timestamp;
-use metrics_exporter_prometheus::PrometheusHandle;
+use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, PrometheusHandle};
 use serde::Serialize;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
@@ -14,6 +14,7 @@ use utoipa_axum::routes;
 
 use super::{backlog, is_ready};
 use crate::app::App;
+use crate::http::layers;
 use crate::kernel::time::rfc3339_millis;
 
 /// Probes.
@@ -72,6 +73,10 @@ async fn scrape(Scrape(handle): Scrape, app: App) -> Response {
     for (state, n) in [("open", open), ("idle", idle), ("waiting", waiting)] {
         metrics::gauge!("garrison_pool_connections", "state" => state)
             .set(u32::try_from(n).unwrap_or(u32::MAX));
+    }
+    super::process::record();
+    if let Some(budget) = app.settings.login_budget {
+        metrics::gauge!("garrison_upstream_login_budget").set(budget);
     }
     let seen = backlog(&app).await;
     metrics::gauge!("garrison_database_up").set(if seen.is_some() { 1.0 } else { 0.0 });
@@ -193,6 +198,11 @@ pub(super) fn describe() {
         "garrison_upstream_logins",
         "Logins sent to CAPI in the last 50 minutes, where they are counted."
     );
+    describe_gauge!(
+        "garrison_upstream_login_budget",
+        "How many of them CAPI may see, where there is a limit."
+    );
+    describe_gauge!("garrison_build_info", "Always 1; the label is the release.");
     describe_gauge!("garrison_event_streams", "Streams of live events that are open.");
     describe_gauge!(
         "garrison_forward_lag_seconds",
@@ -200,14 +210,73 @@ pub(super) fn describe() {
     );
 }
 
+/// Counters without labels, begun at zero: a rate over a counter that begins with its first event does not see it.
+const COUNTERS: &[&str] = &[
+    "garrison_batches_total",
+    "garrison_batches_failed_total",
+    "garrison_signals_received_total",
+    "garrison_alerts_filtered_total",
+    "garrison_forwarded_total",
+    "garrison_forward_refused_total",
+    "garrison_leases_lost_total",
+    "garrison_metrics_unreadable_total",
+    "garrison_copies_placed_total",
+    "garrison_copies_withdrawn_total",
+    "garrison_copies_refused_total",
+    "garrison_decisions_protected_total",
+    "garrison_partition_alarms_total",
+    "garrison_alerts_given_up_total",
+];
+/// The same with one label each: its name and its values.
+const LABELLED: &[(&str, &str, &[&str])] = &[
+    (
+        "garrison_signals_total",
+        "outcome",
+        &["stored", "duplicate", "rejected"],
+    ),
+    (
+        "garrison_usage_metrics_total",
+        "outcome",
+        &["stored", "duplicate", "skipped"],
+    ),
+    (
+        "garrison_analyzer_runs_total",
+        "outcome",
+        &["success", "error", "lost"],
+    ),
+    (
+        "garrison_retention_deleted_total",
+        "what",
+        &["alert", "audit", "waiting", "batch", "body"],
+    ),
+];
+
+fn begin() {
+    metrics::gauge!("garrison_build_info", "version" => env!("CARGO_PKG_VERSION")).set(1.0);
+    metrics::gauge!("garrison_event_streams").set(0.0);
+    for name in COUNTERS {
+        metrics::counter!(*name).increment(0);
+    }
+    for (name, label, values) in LABELLED {
+        for value in *values {
+            metrics::counter!(*name, *label => *value).increment(0);
+        }
+    }
+}
+
 impl Scrape {
     /// Starts recording. Once a process.
     ///
     /// # Errors
     /// When something records already.
-    pub fn install() -> Result<Self, metrics_exporter_prometheus::BuildError> {
-        let handle = metrics_exporter_prometheus::PrometheusBuilder::new().install_recorder()?;
+    pub fn install() -> Result<Self, BuildError> {
+        let histogram = Matcher::Full(layers::measure::SECONDS.to_owned());
+        let handle = PrometheusBuilder::new()
+            .set_buckets_for_metric(histogram, &layers::measure::BUCKETS)?
+            .install_recorder()?;
         describe();
+        layers::measure::describe();
+        begin();
         Ok(Self(handle))
     }
 }

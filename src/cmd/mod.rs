@@ -6,6 +6,7 @@ mod context;
 mod erase;
 mod filter;
 mod geoip;
+mod health;
 mod ipinfo;
 mod lapi;
 mod machine;
@@ -73,6 +74,8 @@ enum Command {
     Geoip(geoip::Command),
     /// Erase an address or a tenant, and keep a proof of it.
     Erase(erase::Args),
+    /// Ask the service on this machine whether it is ready: for health checks.
+    Health(health::Args),
     /// Print the `OpenAPI` description.
     Openapi,
 }
@@ -112,6 +115,7 @@ fn run(cli: Cli) -> anyhow::Result<()> {
             Command::Lapi(command) => lapi::run(config, cli.output, command).await,
             Command::Geoip(command) => geoip::run(config, cli.output, command).await,
             Command::Erase(args) => erase::run(config, cli.output, args).await,
+            Command::Health(args) => health::run(&config, &args).await,
             Command::Openapi => openapi::run(),
         }
     })

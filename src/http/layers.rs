@@ -1,5 +1,6 @@
 //! What every request passes, whatever its route. One function holds the order.
 
+pub mod measure;
 #[cfg(test)]
 mod tests;
 
@@ -78,6 +79,7 @@ async fn observe(mut request: Request, next: Next) -> Response {
     );
     let line = Line {
         begun: Instant::now(),
+        class: measure::class(path),
         span: span.clone(),
         written: false,
     };
@@ -92,6 +94,7 @@ async fn observe(mut request: Request, next: Next) -> Response {
 /// The log line of one request, written even when the client leaves before the answer.
 struct Line {
     begun: Instant,
+    class: &'static str,
     span: tracing::Span,
     written: bool,
 }
@@ -99,6 +102,7 @@ struct Line {
 impl Line {
     fn answered(mut self, status: StatusCode) {
         self.written = true;
+        measure::answered(self.class, status, self.begun.elapsed());
         let (status, latency_ms) = (status.as_u16(), self.latency_ms());
         self.span.in_scope(|| {
             if status >= 500 {
@@ -117,6 +121,7 @@ impl Line {
 impl Drop for Line {
     fn drop(&mut self) {
         if !self.written {
+            measure::given_up(self.class);
             let latency_ms = self.latency_ms();
             self.span
                 .in_scope(|| tracing::info!(latency_ms, "request given up by the client"));
@@ -202,6 +207,7 @@ async fn shed(State(slots): State<Arc<Semaphore>>, request: Request, next: Next)
         return next.run(request).await;
     }
     let Ok(_slot) = slots.try_acquire() else {
+        measure::shed();
         let mut response = Accent::of(request.uri().path()).refuse(StatusCode::SERVICE_UNAVAILABLE);
         response
             .headers_mut()

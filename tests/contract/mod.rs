@@ -10,6 +10,6 @@ mod mutant_changes;
 mod mutant_reads;
 mod plans;
 mod plans_fill;
-mod source;
+pub mod source;
 mod sql;
 mod walk;
