@@ -68,7 +68,7 @@ elif [ -n "$python" ]; then
   "$python" dev/chart/expressions.py "$lab/promtool" "$lab" || wrong "rules or dashboards"
 fi
 if get_compose; then
-  GARRISON_USER=1:1 "$lab/docker-compose" -f deploy/compose/docker-compose.yml config -q || wrong "deploy/compose/docker-compose.yml"
+  GARRISON_USER=1:1 "$lab/docker-compose" -f docker-compose.yml config -q || wrong "docker-compose.yml"
   note "compose file: valid"
 else
   skipped "docker-compose" "the compose file"

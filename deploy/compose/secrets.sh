@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Makes the passwords of the compose file, once: ./secrets (readable by one user), and .env, which says who that is.
+# Makes the passwords of the compose file, once: ./secrets (readable by one user), and .env at the top, which says who that is.
 set -euo pipefail
 cd "$(dirname "$0")"
 umask 077
@@ -15,5 +15,6 @@ make secret_key "$(random)$(random)"
 # Filled by `garrison machine add`; the file must be there for compose to start.
 [ -e secrets/engine_credentials ] || : >secrets/engine_credentials
 if [ "$(id -u)" = 0 ]; then chown -R "$user" secrets; fi
-grep -qs '^GARRISON_USER=' .env || printf 'GARRISON_USER=%s\n' "$user" >>.env
+env=../../.env
+grep -qs '^GARRISON_USER=' $env || printf 'GARRISON_USER=%s\n' "$user" >>$env
 echo "secrets are in $PWD/secrets; back up secrets/secret_key: without it the database is worth nothing"
