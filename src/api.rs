@@ -3,18 +3,23 @@
 use axum::Router;
 use axum::extract::State;
 use axum::http::{HeaderValue, StatusCode, header};
+use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use serde_json::json;
 use utoipa::OpenApi;
+use utoipa::openapi::extensions::Extensions;
 use utoipa::openapi::path::Operation;
-use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
-use utoipa::openapi::{Content, RefOr};
+use utoipa::openapi::security::{
+    ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme,
+};
+use utoipa::openapi::{Content, ContentBuilder, Ref, RefOr, ResponseBuilder};
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::app::App;
 use crate::gate::{self, Gate};
-use crate::http::{ApiError, EngineError};
+use crate::http::access::{self, Access};
+use crate::http::{ApiError, EngineError, guard};
 use crate::{db, fleet, jobs, manage};
 
 mod operation;
@@ -62,16 +67,17 @@ pub fn openapi() -> utoipa::openapi::OpenApi {
     );
     let basic = HttpBuilder::new().scheme(HttpAuthScheme::Basic).build();
     components.add_security_scheme("basic", SecurityScheme::Http(basic));
-    let any = |name: &str| utoipa::openapi::security::SecurityRequirement::new(name, Vec::<String>::new());
+    let any = |name: &str| SecurityRequirement::new(name, Vec::<String>::new());
     for (path, item) in &mut doc.paths.paths {
-        let operations: [&mut Option<Operation>; 5] = [
-            &mut item.get,
-            &mut item.put,
-            &mut item.post,
-            &mut item.delete,
-            &mut item.patch,
+        let operations: [(&str, &mut Option<Operation>); 5] = [
+            ("GET", &mut item.get),
+            ("PUT", &mut item.put),
+            ("POST", &mut item.post),
+            ("DELETE", &mut item.delete),
+            ("PATCH", &mut item.patch),
         ];
-        for operation in operations.into_iter().flatten() {
+        for (method, operation) in operations {
+            let Some(operation) = operation else { continue };
             // The same handlers serve all of CAPI's versions.
             let version = match path.get(..4) {
                 Some("/v1/") => "_v1",
@@ -79,6 +85,7 @@ pub fn openapi() -> utoipa::openapi::OpenApi {
                 _ => "",
             };
             operation.operation_id = operation.operation_id.take().map(|id| format!("{id}{version}"));
+            show_access(operation, access::of(method, path));
             name_problems(operation);
             if operation.security.is_none() {
                 let mut ways = vec![any("token")];
@@ -90,6 +97,37 @@ pub fn openapi() -> utoipa::openapi::OpenApi {
         }
     }
     doc
+}
+
+/// Says what an operation asks of its caller, and how it refuses.
+fn show_access(operation: &mut Operation, access: Option<Access>) {
+    let Some(access) = access else { return };
+    if access == Access::Open {
+        operation
+            .security
+            .get_or_insert_with(|| vec![SecurityRequirement::default()]);
+    }
+    if let Some(permission) = access.shown() {
+        let extensions = operation.extensions.get_or_insert_with(Extensions::default);
+        extensions.insert("x-garrison-permission".to_owned(), json!(permission));
+        // What the guard refuses.
+        let refusals = [
+            ("403", "without the permission, or not from this address"),
+            ("404", "no such tenant"),
+            ("503", "it cannot be found out who asks"),
+        ];
+        for (status, why) in refusals {
+            let responses = &mut operation.responses.responses;
+            if !responses.contains_key(status) {
+                let problem = Ref::from_schema_name("Problem");
+                let content = ContentBuilder::new().schema(Some(problem)).build();
+                let response = ResponseBuilder::new()
+                    .description(why)
+                    .content("application/json", content);
+                responses.insert(status.to_owned(), RefOr::T(response.build()));
+            }
+        }
+    }
 }
 
 /// Problem documents have a media type of their own (RFC 9457, 3).
@@ -122,6 +160,7 @@ pub fn router(gate: Gate, scrape: Scrape) -> Router {
         .split_for_parts();
     let doc = openapi();
     let text = serde_json::to_string(&doc).unwrap_or_default();
+    let auth = app.auth.clone();
     Router::new()
         .merge(engines.with_state(gate))
         .merge(managed.with_state(app.clone()))
@@ -136,6 +175,8 @@ pub fn router(gate: Gate, scrape: Scrape) -> Router {
             }),
         )
         .merge(operation::docs(doc))
+        // Round every route that there is: one that the table does not have is refused.
+        .route_layer(from_fn_with_state(auth, guard))
         .fallback(not_found)
         .method_not_allowed_fallback(not_allowed)
 }

@@ -1,6 +1,7 @@
 //! What every replica holds: the pool, the keys, the caches, the way to CAPI. Cheap to clone.
 
 use std::collections::BTreeMap;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -9,7 +10,7 @@ use axum::extract::FromRef;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
-use crate::db::Db;
+use crate::db::{Db, DbError, TenantTx};
 use crate::http::Auth;
 use crate::kernel::keyring::Keyring;
 use crate::kernel::net::Block;
@@ -79,6 +80,10 @@ pub enum AutoEnrolment {
     On,
 }
 
+/// Puts what a new tenant begins with into the transaction that makes it.
+pub type FillTenant =
+    for<'a, 'c> fn(&'a TenantTx<'c>) -> Pin<Box<dyn Future<Output = Result<(), DbError>> + Send + 'a>>;
+
 /// The shared state.
 #[derive(Clone)]
 pub struct App {
@@ -100,6 +105,8 @@ pub struct App {
     pub logs: Logs,
     /// The operator's decisions.
     pub settings: Arc<Settings>,
+    /// What a new tenant begins with.
+    pub fill_tenant: FillTenant,
     /// Rung when this process put something into the outbox: a hint, so that its own worker need not wait for its
     /// next look.
     pub outbox: Arc<Notify>,

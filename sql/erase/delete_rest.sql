@@ -44,6 +44,8 @@ x_feed AS (DELETE FROM feed WHERE tenant_id = $1 RETURNING 1),
 x_filter_rule AS (DELETE FROM filter_rule WHERE tenant_id = $1 RETURNING 1),
 x_filter_set AS (DELETE FROM filter_set WHERE tenant_id = $1 RETURNING 1),
 x_api_token AS (DELETE FROM api_token WHERE tenant_id = $1 RETURNING 1),
+x_membership AS (DELETE FROM membership WHERE tenant_id = $1 RETURNING 1),
+x_invitation AS (DELETE FROM invitation WHERE tenant_id = $1 RETURNING 1),
 x_machine AS (DELETE FROM machine WHERE tenant_id = $1 RETURNING 1),
 x_retention AS (DELETE FROM retention WHERE tenant_id = $1 RETURNING 1),
 x_sweep AS (DELETE FROM sweep WHERE tenant_id = $1 RETURNING 1)
@@ -80,3 +82,5 @@ UNION ALL SELECT 'usage_component', count(*) FROM x_usage_component
 UNION ALL SELECT 'analyzer_run', count(*) FROM x_analyzer_run
 UNION ALL SELECT 'analyzer', count(*) FROM x_analyzer
 UNION ALL SELECT 'geo_pass', count(*) FROM x_geo_pass
+UNION ALL SELECT 'membership', count(*) FROM x_membership
+UNION ALL SELECT 'invitation', count(*) FROM x_invitation

@@ -1,1 +1,1 @@
-SELECT tenant_id FROM credential WHERE kind = 1 AND subject_id = $1
+SELECT tenant_id FROM credential WHERE kind IN (1, 6) AND subject_id = $1

@@ -1,1 +1,1 @@
-SELECT id, name, forward_enabled, created_at FROM tenant WHERE removed_at IS NULL ORDER BY id
+SELECT id, name, forward_enabled, created_at, suspended_at FROM tenant WHERE removed_at IS NULL ORDER BY id

@@ -112,13 +112,18 @@ impl Installation {
         let text = secret::generate(Kind::ApiToken);
         make_data_dir(&self.config.data_dir)?;
         write_secret(&self.config.data_dir.join("admin-token"), &format!("{text}\n"))?;
-        let new = token::NewToken {
-            text: &text,
-            name: "first admin token",
-            scope: Scope::Admin,
-            expires_at: None,
-        };
-        token::insert(&self.db, &self.ring, default, &new).await?;
+        let scopes = [Scope::Admin.name().to_owned()];
+        let draft = token::Draft::read("first admin token", &scopes, &[], None, jiff::Timestamp::now());
+        let draft = draft.map_err(|wrong| anyhow::anyhow!("{wrong}"))?;
+        token::insert(
+            &self.db,
+            &self.ring,
+            default,
+            &draft,
+            "first start",
+            Some(text.clone()),
+        )
+        .await?;
         set_fact(&self.db, "first_start", &jiff::Timestamp::now().to_string()).await?;
         Ok(Some(FirstStart { admin_token: text }))
     }

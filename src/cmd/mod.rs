@@ -16,6 +16,7 @@ mod output;
 mod serve;
 mod tenant;
 mod token;
+mod user;
 mod worker;
 
 use std::path::PathBuf;
@@ -57,6 +58,9 @@ enum Command {
     /// API tokens.
     #[command(subcommand)]
     Token(token::Command),
+    /// People, and what they are in which tenant.
+    #[command(subcommand)]
+    User(user::Command),
     /// Filter rules.
     #[command(subcommand)]
     Filter(filter::Command),
@@ -109,6 +113,7 @@ fn run(cli: Cli) -> anyhow::Result<()> {
             Command::Tenant(command) => tenant::run(config, cli.output, command).await,
             Command::Machine(command) => machine::run(config, cli.output, command).await,
             Command::Token(command) => token::run(config, cli.output, command).await,
+            Command::User(command) => user::run(config, cli.output, command).await,
             Command::Filter(command) => filter::run(config, cli.output, command).await,
             Command::Allowlist(command) => allowlist::run(config, cli.output, command).await,
             Command::Analyzer(command) => analyzer::run(config, cli.output, command).await,

@@ -31,6 +31,23 @@ pub enum Command {
         #[arg(long, action = clap::ArgAction::Set)]
         forward: bool,
     },
+    /// Give a tenant another name.
+    Rename {
+        /// Its name.
+        name: String,
+        /// Its new name.
+        to: String,
+    },
+    /// Shut a tenant's people and programs out. Its engines are served all along.
+    Suspend {
+        /// Its name.
+        name: String,
+    },
+    /// Let a suspended tenant's people and programs in again.
+    Resume {
+        /// Its name.
+        name: String,
+    },
     /// Make a new enrolment key and print it once; the one before opens nothing any more.
     Key {
         /// The tenant's name.
@@ -67,7 +84,7 @@ async fn act(installation: &Installation, output: Output, command: Command) -> a
     match command {
         Command::Add { name, no_forward } => {
             let name = name.trim().to_owned();
-            if name.is_empty() || name.len() > 100 || name.chars().any(char::is_control) {
+            if !tenant::is_name(&name) {
                 bail!("a tenant's name has 1 to 100 bytes without control characters");
             }
             let made = tenant::insert(db, &installation.ring, &name, !no_forward, async |tx| {
@@ -89,7 +106,8 @@ async fn act(installation: &Installation, output: Output, command: Command) -> a
             let tenants = tenant::list(db).await?;
             let values: Vec<_> = tenants
                 .iter()
-                .map(|t| json!({ "id": t.id, "name": t.name, "forward_enabled": t.forward_enabled, "created_at": t.created_at.to_string() }))
+                .map(|t| json!({ "id": t.id, "name": t.name, "forward_enabled": t.forward_enabled, "created_at": t.created_at.to_string(),
+                    "suspended": t.suspended_at.is_some() }))
                 .collect();
             output.print(&values, || {
                 let rows: Vec<_> = tenants
@@ -114,6 +132,21 @@ async fn act(installation: &Installation, output: Output, command: Command) -> a
                 )
             })
         }
+        Command::Rename { name, to } => {
+            let (owner, to) = (find(db, &name).await?, to.trim().to_owned());
+            if !tenant::is_name(&to) {
+                bail!("a tenant's name has 1 to 100 bytes without control characters");
+            }
+            if tenant::find(db, &to).await?.is_some() {
+                bail!("there is a tenant {to} already");
+            }
+            tenant::rename(db, owner.id(), &to).await?;
+            output.print(&json!({ "id": owner.id(), "name": to }), || {
+                format!("tenant {name} is {to} now")
+            })
+        }
+        Command::Suspend { name } => suspend(installation, output, &name, true).await,
+        Command::Resume { name } => suspend(installation, output, &name, false).await,
         Command::Key { name } => {
             let key = tenant::renew_key(db, &installation.ring, find(db, &name).await?).await?;
             let value = json!({ "name": name, "enrollment_key": key });
@@ -127,6 +160,15 @@ async fn act(installation: &Installation, output: Output, command: Command) -> a
             })
         }
     }
+}
+
+/// Shuts a tenant out, or lets it in again.
+async fn suspend(installation: &Installation, output: Output, name: &str, on: bool) -> anyhow::Result<()> {
+    let owner = find(&installation.db, name).await?;
+    tenant::set_suspended(&installation.db, owner.id(), on).await?;
+    output.print(&json!({ "name": name, "suspended": on }), || {
+        format!("tenant {name} {}", if on { "is suspended" } else { "goes on" })
+    })
 }
 
 /// Changes how long rows are kept, where asked, and shows it.

@@ -1,16 +1,15 @@
-use anyhow::{Context as _, bail};
-use clap::{Subcommand, ValueEnum};
-use jiff::{SignedDuration, Timestamp};
+use anyhow::{Context as _, anyhow, bail};
+use clap::Subcommand;
+use jiff::Timestamp;
 use serde_json::json;
 
 use super::context::Installation;
 use super::output::{Output, table};
 use super::tenant::find;
 use crate::config::Config;
-use crate::http::Scope;
-use crate::kernel::duration::parse_duration_ms;
-use crate::kernel::secret::{self, Kind};
-use crate::manage::token;
+use crate::db::Tenant;
+use crate::http::Permissions;
+use crate::manage::token::{self, Draft};
 
 /// What to do with API tokens.
 #[derive(Subcommand)]
@@ -20,9 +19,12 @@ pub enum Command {
         /// The tenant whose rows it opens.
         #[arg(long, default_value = "default")]
         tenant: String,
-        /// What it may do.
-        #[arg(long, value_enum, default_value_t = ScopeName::Read)]
-        scope: ScopeName,
+        /// What it may do: read, admin, or permissions such as alerts:read. Several are possible.
+        #[arg(long, default_value = "read", value_parser = scope)]
+        scope: Vec<String>,
+        /// An address or a network that it may be used from. Several are possible.
+        #[arg(long, value_name = "NETWORK")]
+        network: Vec<String>,
         /// What people know it by.
         #[arg(long, default_value = "")]
         name: String,
@@ -36,6 +38,20 @@ pub enum Command {
         #[arg(long, default_value = "default")]
         tenant: String,
     },
+    /// Make a token in place of another, which is good for a while beside it.
+    Rotate {
+        /// Its number.
+        id: i64,
+        /// The tenant; found by the number when not given.
+        #[arg(long)]
+        tenant: Option<String>,
+        /// How long both are good, in seconds.
+        #[arg(long, default_value_t = 24 * 3600, value_parser = clap::value_parser!(i64).range(0..=30 * 24 * 3600))]
+        overlap: i64,
+        /// How long the new one is good, such as 90d; for ever when not given.
+        #[arg(long)]
+        expires: Option<String>,
+    },
     /// Revoke a token: within five seconds no replica takes it.
     Revoke {
         /// Its number.
@@ -46,13 +62,11 @@ pub enum Command {
     },
 }
 
-/// A scope by its name.
-#[derive(Debug, Clone, Copy, ValueEnum)]
-pub enum ScopeName {
-    /// Look.
-    Read,
-    /// Look and change.
-    Admin,
+fn scope(text: &str) -> Result<String, String> {
+    match Permissions::from_scopes([text]) {
+        Ok(_) => Ok(text.to_owned()),
+        Err(_) => Err("read, admin, or a permission such as alerts:read is expected".to_owned()),
+    }
 }
 
 /// Runs one of them.
@@ -69,26 +83,15 @@ async fn act(installation: &Installation, output: Output, command: Command) -> a
         Command::Add {
             tenant,
             scope,
+            network,
             name,
             expires,
         } => {
             let owner = find(db, &tenant).await?;
-            if name.len() > 100 || name.chars().any(char::is_control) {
-                bail!("a token's name has at most 100 bytes without control characters");
-            }
-            let expires_at = expires.map(|text| end(&text)).transpose()?;
-            let scope = match scope {
-                ScopeName::Read => Scope::Read,
-                ScopeName::Admin => Scope::Admin,
-            };
-            let text = secret::generate(Kind::ApiToken);
-            let new = token::NewToken {
-                text: &text,
-                name: &name,
-                scope,
-                expires_at,
-            };
-            let id = token::insert(db, &installation.ring, owner, &new).await?;
+            let draft = Draft::read(&name, &scope, &network, expires.as_deref(), Timestamp::now());
+            let draft = draft.map_err(|wrong| anyhow!("{wrong}"))?;
+            let made = token::insert(db, &installation.ring, owner, &draft, "command line", None).await?;
+            let (id, text) = (made.id, made.text);
             output.print(&json!({ "id": id, "token": text }), || {
                 format!("{text}\n\nThis is token {id} of tenant {tenant}. It is shown this once.")
             })
@@ -99,7 +102,8 @@ async fn act(installation: &Installation, output: Output, command: Command) -> a
             let values: Vec<_> = tokens
                 .iter()
                 .map(|t| {
-                    json!({ "id": t.id, "name": t.name, "last4": t.last4, "scope": scope_name(t.scope), "created_at": t.created_at.to_string(),
+                    json!({ "id": t.id, "name": t.name, "last4": t.last4, "scope": t.scopes.join(","), "scopes": t.scopes,
+                        "networks": t.networks.iter().map(ToString::to_string).collect::<Vec<_>>(), "created_by": t.created_by, "created_at": t.created_at.to_string(),
                         "expires_at": time(t.expires_at), "last_used_at": time(t.last_used_at), "revoked_at": time(t.revoked_at) })
                 })
                 .collect();
@@ -112,7 +116,7 @@ async fn act(installation: &Installation, output: Output, command: Command) -> a
                         vec![
                             t.id.to_string(),
                             end,
-                            scope_name(t.scope).to_owned(),
+                            t.scopes.join(","),
                             t.name.clone(),
                             shown(t.expires_at),
                             shown(t.last_used_at),
@@ -126,13 +130,37 @@ async fn act(installation: &Installation, output: Output, command: Command) -> a
                 )
             })
         }
-        Command::Revoke { id, tenant } => {
-            let owner = match tenant {
-                Some(name) => find(db, &name).await?,
-                None => token::tenant_of(db, id)
-                    .await?
-                    .with_context(|| format!("there is no token {id}"))?,
+        Command::Rotate {
+            id,
+            tenant,
+            overlap,
+            expires,
+        } => {
+            let owner = owner(installation, tenant, id).await?;
+            let now = Timestamp::now();
+            let old = token::get(db, owner, id).await?.filter(|old| old.is_live(now));
+            let old = old.with_context(|| format!("there is no token {id} to rotate"))?;
+            let expires_at = expires.map(|text| token::lifetime(&text, now)).transpose();
+            let draft = Draft {
+                name: old.name,
+                scopes: old.scopes,
+                networks: old.networks,
+                expires_at: expires_at.map_err(|wrong| anyhow!("{wrong}"))?,
             };
+            #[allow(clippy::cast_precision_loss)] // at most thirty days
+            let seconds = overlap as f64;
+            let made =
+                token::rotate(db, &installation.ring, owner, id, &draft, "command line", seconds).await?;
+            let made = made.with_context(|| format!("there is no token {id} to rotate"))?;
+            output.print(&json!({ "id": made.id, "token": made.text, "rotated_from": id }), || {
+                format!(
+                    "{}\n\nThis is token {} in place of token {id}, which is good for {overlap} s more. It is shown this once.",
+                    made.text, made.id
+                )
+            })
+        }
+        Command::Revoke { id, tenant } => {
+            let owner = owner(installation, tenant, id).await?;
             if !token::revoke(db, owner, id).await? {
                 bail!("there is no token {id} to revoke");
             }
@@ -143,15 +171,12 @@ async fn act(installation: &Installation, output: Output, command: Command) -> a
     }
 }
 
-const fn scope_name(scope: Scope) -> &'static str {
-    match scope {
-        Scope::Read => "read",
-        Scope::Admin => "admin",
+/// Whose a token is.
+async fn owner(installation: &Installation, tenant: Option<String>, id: i64) -> anyhow::Result<Tenant> {
+    match tenant {
+        Some(name) => find(&installation.db, &name).await,
+        None => token::tenant_of(&installation.db, id)
+            .await?
+            .with_context(|| format!("there is no token {id}")),
     }
-}
-
-fn end(text: &str) -> anyhow::Result<Timestamp> {
-    let ms = parse_duration_ms(text).filter(|ms| (60_000..=10 * 365 * 86_400_000).contains(ms));
-    let ms = ms.context("--expires takes a duration from 1m to 3650d, such as 90d or 12h")?;
-    Ok(Timestamp::now().checked_add(SignedDuration::from_millis(ms))?)
 }

@@ -4,12 +4,14 @@ mod auth;
 mod body;
 pub mod edge;
 mod engine;
+pub mod hashing;
 pub mod layers;
 mod problem;
 mod turns;
 
 pub use auth::{
-    Auth, Caller, Delivery, Editor, FeedReader, Machine, Operator, Scope, SessionToken, api_token, bearer,
+    Actor, Auth, Caller, Delivery, Editor, FeedReader, Machine, NAME_LIMIT, Operator, Permission,
+    Permissions, Principal, Role, Scope, SessionToken, Shown, Who, access, bearer, guard,
 };
 pub use body::{JsonBody, QueryOf, ReadError, read_limited};
 pub use engine::EngineError;

@@ -21,6 +21,8 @@ pub enum ApiError {
     Unauthorized,
     /// A good credential that does not reach this far.
     Forbidden(&'static str),
+    /// A good credential without this permission.
+    Lacks(&'static str),
     /// Not there, or not yours: the two look the same.
     NotFound(&'static str),
     /// The request says something it cannot say.
@@ -84,6 +86,9 @@ pub struct Problem {
     pub detail: String,
     /// The same text.
     pub error: String,
+    /// The permission that is missing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub permission: Option<&'static str>,
     /// Each wrong field.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub errors: Vec<FieldError>,
@@ -104,6 +109,12 @@ impl ApiError {
                 "/problems/forbidden",
                 "Forbidden",
                 detail.to_owned(),
+            ),
+            Self::Lacks(permission) => (
+                StatusCode::FORBIDDEN,
+                "/problems/missing-permission",
+                "Missing permission",
+                format!("this needs the permission {permission}"),
             ),
             Self::NotFound(detail) => (
                 StatusCode::NOT_FOUND,
@@ -180,6 +191,10 @@ impl IntoResponse for ApiError {
             Self::Invalid(fields) => fields.clone(),
             _ => Vec::new(),
         };
+        let permission = match self {
+            Self::Lacks(permission) => Some(permission),
+            _ => None,
+        };
         let (status, kind, title, detail) = self.describe();
         let body = Problem {
             kind,
@@ -187,6 +202,7 @@ impl IntoResponse for ApiError {
             status: status.as_u16(),
             error: detail.clone(),
             detail,
+            permission,
             errors,
         };
         let mut response = (status, Json(body)).into_response();

@@ -5,5 +5,6 @@ pub mod geo;
 pub mod keyring;
 pub mod net;
 pub mod page;
+pub mod password;
 pub mod secret;
 pub mod time;

@@ -18,6 +18,10 @@ pub enum Kind {
     EnrolmentKey,
     /// A firewall's token for one feed.
     FeedToken,
+    /// What an invited person shows, once.
+    Invitation,
+    /// What a person shows who has to set a new password, once.
+    PasswordReset,
 }
 
 impl Kind {
@@ -28,13 +32,15 @@ impl Kind {
             Self::ApiToken => "grn_",
             Self::EnrolmentKey => "garrisonkey",
             Self::FeedToken => "grf_",
+            Self::Invitation => "gri_",
+            Self::PasswordReset => "grp_",
         }
     }
 
     /// How many random characters it holds: 33 of base 62 are 196 bits.
     const fn random_len(self) -> usize {
         match self {
-            Self::ApiToken | Self::FeedToken => 33,
+            Self::ApiToken | Self::FeedToken | Self::Invitation | Self::PasswordReset => 33,
             Self::EnrolmentKey => 24,
         }
     }
@@ -86,7 +92,13 @@ mod tests {
 
     #[test]
     fn what_is_made_is_well_formed_and_nothing_else_is() {
-        for kind in [Kind::ApiToken, Kind::EnrolmentKey, Kind::FeedToken] {
+        for kind in [
+            Kind::ApiToken,
+            Kind::EnrolmentKey,
+            Kind::FeedToken,
+            Kind::Invitation,
+            Kind::PasswordReset,
+        ] {
             let secret = generate(kind);
             assert!(is_well_formed(kind, &secret), "{secret}");
             let mut altered = secret.clone();

@@ -7,6 +7,7 @@ pub mod geoip;
 pub mod ipinfo;
 pub mod machine;
 pub mod metrics;
+pub mod person;
 pub mod retention;
 pub mod stats;
 pub mod tenant;
@@ -27,4 +28,7 @@ pub fn routes() -> OpenApiRouter<App> {
         .merge(metrics::routes())
         .merge(retention::routes())
         .merge(stats::routes())
+        .merge(token::routes())
+        .merge(person::routes())
+        .merge(tenant::routes())
 }

@@ -13,7 +13,8 @@ const RULES: [(&str, &str); 14] = [
         "a table without a tenant_id is on the list",
         "SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p', 'f')
            AND oid NOT IN (SELECT oid FROM owned)
-           AND relname NOT IN ('platform_fact', 'tenant', 'unbound_login', 'upstream_login', 'dispatch', 'ip_info', 'refinery_schema_history', 'event_floor')",
+           AND relname NOT IN ('platform_fact', 'tenant', 'unbound_login', 'upstream_login', 'dispatch', 'ip_info', 'refinery_schema_history', 'event_floor',
+             'person', 'session', 'session_key', 'login_throttle')",
     ),
     (
         "a walled table has exactly one restrictive policy, and it narrows garrison_service to its tenant",

@@ -35,12 +35,14 @@ const MORE_FILES: [&str; 4] = [
 ];
 /// Who makes a [`garrison::db::Tenant`], and how often: where a credential or a lease was just looked up, and what the
 /// command line asks. The numbers may only go down.
-const PROVERS: [(&str, usize); 8] = [
+const PROVERS: [(&str, usize); 9] = [
     ("src/gate/machine/queries", 2),
     ("src/http/auth", 1),
     ("src/jobs/queries", 1),
     // Whose alerts are to be looked up again.
     ("src/manage/geoip/queries", 1),
+    // Whose invitation was shown.
+    ("src/manage/person/queries", 1),
     // Whose rows are to be swept.
     ("src/manage/retention/queries", 1),
     // Whose counts are to be folded.

@@ -1,4 +1,5 @@
 //! The rules of the house, held over its source, its SQL and its schema.
+mod access;
 mod cancel;
 mod catalog;
 mod isolation;

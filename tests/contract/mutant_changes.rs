@@ -60,6 +60,11 @@ pub const CHANGES: &[(&str, &str)] = &[
     ("stream/delete", ", 201"),
     ("stream/upsert", ", 201, '/v3/decisions/stream', 'x', ''"),
     ("token/update_revoked", ", 201"),
+    ("token/update_expiry", ", 201, 60"),
+    ("member/update_role", ", 201, 2"),
+    ("member/delete", ", 201"),
+    ("invitation/update_accepted", ", 201"),
+    ("invitation/delete", ", 201"),
     (
         "decision/insert_outbox",
         ", '{ 00000000-0000-0000-0000-0000000000b9 }', true",
@@ -158,7 +163,12 @@ pub const INSERTS: &[(&str, &str)] = &[
         ", 1, '01900000-0000-7000-8000-000000000000', 3, 1, 1, '', {empty}, '{0}', '{x}', '{x}', '{0}', '{1}', false, '{}', '{}', '{}', '{}', '{}', '{}'",
     ),
     ("stream/upsert", ", 909, '/x', 'x', ''"),
-    ("token/insert", ", 'x', '', 'xxxx', 1, NULL"),
+    (
+        "token/insert",
+        ", 'x', '', 'xxxx', 1, NULL, '{read}', '{}', 'x', NULL",
+    ),
+    ("member/upsert", ", 999, 1"),
+    ("invitation/insert", ", 'x@example.org', '', 1, 'x', 60"),
     ("decision/claim_answer", ", 'new', '\\xaa'"),
     ("decision/insert_lane", ""),
     (

@@ -1,4 +1,5 @@
 //! What operators look at and administer.
+mod access;
 mod alert;
 mod cli;
 mod erase;
@@ -15,8 +16,10 @@ mod ipinfo_rdap;
 mod machines;
 mod metrics;
 mod pages;
+mod people;
 mod retention;
 mod rollup;
 mod shape;
 mod stats;
 mod strangers;
+mod tokens;

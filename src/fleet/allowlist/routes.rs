@@ -10,7 +10,6 @@ use utoipa_axum::routes;
 use super::model::{Added, Entry, EntryDraft, Lift, List, checked, wrong_text};
 use super::queries::{self, Refused};
 use crate::app::App;
-use crate::fleet::decision::get_actor;
 use crate::fleet::lapi::is_name;
 use crate::http::{ApiError, Editor, FieldError, JsonBody, Operator, Problem, QueryOf};
 use crate::kernel::net::parse_block;
@@ -310,7 +309,7 @@ async fn delete(
     if !is_name(&name) {
         return Err(NOT_FOUND);
     }
-    let actor = get_actor(&app.db, operator.tenant, operator.token_id).await?;
+    let actor = operator.shown();
     if !queries::delete(&app.db, operator.tenant, &name, &actor).await? {
         return Err(NOT_FOUND);
     }
@@ -339,7 +338,7 @@ async fn add(
     if !is_name(&name) {
         return Err(NOT_FOUND);
     }
-    let actor = get_actor(&app.db, operator.tenant, operator.token_id).await?;
+    let actor = operator.shown();
     let done = queries::add(&app.db, operator.tenant, &name, &entries, &actor, query.preview).await?;
     if !query.preview {
         tracing::info!(
@@ -368,7 +367,7 @@ async fn remove(
     if !is_name(&name) {
         return Err(NOT_FOUND);
     }
-    let actor = get_actor(&app.db, operator.tenant, operator.token_id).await?;
+    let actor = operator.shown();
     if queries::delete_entry(&app.db, operator.tenant, &name, block, &actor).await? {
         tracing::info!(
             tenant = operator.tenant.id(),

@@ -10,6 +10,6 @@ pub use model::{
 };
 pub use queries::{
     Claim, Said, Source, announce, around, claim, claim_shared, delete_said, delete_source, delete_unsaid,
-    enable, get_actor, insert_record, lift, list_by_address, list_copies, list_places, update_told, upsert,
+    enable, insert_record, lift, list_by_address, list_copies, list_places, update_told, upsert,
 };
 pub use routes::{ask, routes};

@@ -1,12 +1,17 @@
-use axum::extract::{FromRef, FromRequestParts};
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+
+use axum::extract::{ConnectInfo, FromRef, FromRequestParts};
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, HeaderValue, header};
+use axum::http::{Extensions, HeaderMap, HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-use super::{Auth, Caller, Editor, FeedReader, Machine, Operator};
+use super::guard::Granted;
+use super::{Auth, Caller, Editor, FeedReader, Machine, Operator, Principal};
 use crate::http::{ApiError, EngineError};
+use crate::kernel::net::Block;
 
 /// The token of an `Authorization` header, with or without `Bearer`: the SDK sends it bare.
 #[must_use]
@@ -30,27 +35,84 @@ pub fn api_token(headers: &HeaderMap) -> Option<&str> {
     key.map(str::trim).or_else(|| bearer(headers))
 }
 
-impl<S: Send + Sync> FromRequestParts<S> for Operator
-where
-    Auth: FromRef<S>,
-{
-    type Rejection = ApiError;
+/// What a request shows of who it is from, to be looked up now, and again while a long answer lasts.
+#[derive(Clone)]
+pub struct Shown {
+    pub(super) text: Arc<str>,
+    /// The tenant that it says it acts in.
+    pub(super) tenant: Option<Arc<str>>,
+    /// Where it comes from, as far as that is known.
+    pub(super) from: Option<IpAddr>,
+}
 
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
-        let auth = Auth::from_ref(state);
-        let token = api_token(&parts.headers).ok_or(ApiError::Unauthorized)?;
-        auth.operator(token).await
+impl Shown {
+    /// Of a request.
+    ///
+    /// # Errors
+    /// 401 when it shows nothing.
+    pub fn of(headers: &HeaderMap, extensions: &Extensions) -> Result<Self, ApiError> {
+        let text = api_token(headers).ok_or(ApiError::Unauthorized)?.into();
+        let mut named = headers.get_all("x-garrison-tenant").iter();
+        let tenant = named.next().map(|value| value.to_str().unwrap_or("?").into());
+        if named.next().is_some() {
+            return Err(ApiError::field("X-Garrison-Tenant", "must be sent once"));
+        }
+        Ok(Self {
+            text,
+            tenant,
+            from: client(extensions),
+        })
     }
 }
 
-impl<S: Send + Sync> FromRequestParts<S> for Editor
-where
-    Auth: FromRef<S>,
-{
+impl std::fmt::Debug for Shown {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Shown(..)")
+    }
+}
+
+/// The address that a request comes from; an IPv4-mapped one is the IPv4 address.
+pub fn client(extensions: &Extensions) -> Option<IpAddr> {
+    let ConnectInfo(peer) = extensions.get::<ConnectInfo<SocketAddr>>()?;
+    Some(Block::host(peer.ip()).lo())
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Principal {
+    type Rejection = ApiError;
+
+    /// What the guard left.
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
+        parts.extensions.get().copied().ok_or(ApiError::Unauthorized)
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Shown {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
+        parts.extensions.get().cloned().ok_or(ApiError::Unauthorized)
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Operator {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
-        Operator::from_request_parts(parts, state).await?.try_into()
+        Principal::from_request_parts(parts, state).await?.operator()
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Editor {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        let operator = Operator::from_request_parts(parts, state).await?;
+        match parts.extensions.get::<Granted>() {
+            Some(Granted(permission)) if permission.changes() => Ok(Self(operator)),
+            _ => Err(ApiError::Internal(
+                "what changes something is in the table as if it did not".to_owned(),
+            )),
+        }
     }
 }
 
@@ -95,7 +157,12 @@ where
             .or_else(|| basic_password(&parts.headers))
             .or_else(|| bearer(&parts.headers).map(str::to_owned))
             .ok_or(FeedRefusal(ApiError::Unauthorized))?;
-        auth.feed_reader(&token).await.map_err(FeedRefusal)
+        let shown = Shown {
+            text: token.into(),
+            tenant: None,
+            from: client(&parts.extensions),
+        };
+        auth.feed_reader(&shown).await.map_err(FeedRefusal)
     }
 }
 

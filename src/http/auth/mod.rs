@@ -1,10 +1,20 @@
 //! Credentials: who asks.
 
+pub mod access;
+mod actor;
 mod extract;
+mod guard;
+mod permission;
 mod principal;
+mod programs;
 
-pub use extract::{api_token, bearer};
-pub use principal::{Caller, Delivery, Editor, FeedReader, Machine, Operator, Scope, SessionToken};
+pub use actor::Actor;
+pub use extract::{Shown, bearer};
+pub use guard::guard;
+pub use permission::{Permission, Permissions, Role};
+pub use principal::{
+    Caller, Delivery, Editor, FeedReader, Machine, NAME_LIMIT, Operator, Principal, Scope, SessionToken, Who,
+};
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,10 +24,8 @@ use moka::future::Cache;
 use serde::{Deserialize, Serialize};
 
 use super::engine::EngineError;
-use super::problem::ApiError;
 use crate::db::{Db, DbError, patiently, sql};
 use crate::kernel::keyring::Keyring;
-use crate::kernel::secret::{self, Kind};
 
 /// How long a looked-up credential is believed: a revocation is felt on every replica within this time.
 const BELIEVED: Duration = Duration::from_secs(3);
@@ -46,7 +54,7 @@ struct Claims {
 pub struct Auth {
     db: Db,
     ring: Arc<Keyring>,
-    operators: Cache<Vec<u8>, Option<Operator>>,
+    programs: Cache<Vec<u8>, Option<Arc<programs::Program>>>,
     readers: Cache<Vec<u8>, Option<(FeedReader, i64)>>,
     callers: Cache<Vec<u8>, Option<Caller>>,
     sessions: Cache<(i32, i64), Option<Machine>>,
@@ -60,7 +68,7 @@ impl Auth {
         Self {
             db,
             ring,
-            operators: Cache::builder()
+            programs: Cache::builder()
                 .max_capacity(10_000)
                 .time_to_live(BELIEVED)
                 .build(),
@@ -81,83 +89,6 @@ impl Auth {
                 .time_to_live(TOUCHED)
                 .build(),
         }
-    }
-
-    /// Who holds this API token.
-    ///
-    /// # Errors
-    /// 401 for a token that is nobody's, 503 when that cannot be found out.
-    pub async fn operator(&self, token: &str) -> Result<Operator, ApiError> {
-        if !secret::is_well_formed(Kind::ApiToken, token) {
-            return Err(ApiError::Unauthorized);
-        }
-        let hash = self.ring.token_hash(token);
-        let found = self
-            .operators
-            .try_get_with(hash.clone(), self.find_operator(&hash))
-            .await;
-        let operator = found
-            .map_err(|e| ApiError::from(shared(&e)))?
-            .ok_or(ApiError::Unauthorized)?;
-        self.touch(
-            0,
-            operator.tenant.id(),
-            operator.token_id,
-            sql!("platform/touch_token"),
-        );
-        Ok(operator)
-    }
-
-    async fn find_operator(&self, hash: &[u8]) -> Result<Option<Operator>, DbError> {
-        let mut connection = self.db.connection().await?;
-        let tx = self.db.platform(&mut connection).await?;
-        let row = tx
-            .query_opt(sql!("platform/get_token_principal"), &[&hash])
-            .await?;
-        tx.commit().await?;
-        Ok(row.map(|row| Operator {
-            tenant: principal::tenant_of(&row),
-            token_id: row.get("token_id"),
-            scope: Scope::from_code(row.get("scope")),
-        }))
-    }
-
-    /// Who may read a feed with this: a token of the feed, or an API token, which may read all of its tenant.
-    ///
-    /// # Errors
-    /// 401 for a token that is nobody's, 503 when that cannot be found out.
-    pub async fn feed_reader(&self, token: &str) -> Result<FeedReader, ApiError> {
-        if !secret::is_well_formed(Kind::FeedToken, token) {
-            let operator = self.operator(token).await?;
-            return Ok(FeedReader {
-                tenant: operator.tenant,
-                feed: None,
-            });
-        }
-        let hash = self.ring.token_hash(token);
-        let found = self
-            .readers
-            .try_get_with(hash.clone(), self.find_feed_reader(&hash))
-            .await;
-        let (reader, token_id) = found
-            .map_err(|e| ApiError::from(shared(&e)))?
-            .ok_or(ApiError::Unauthorized)?;
-        self.touch(2, reader.tenant.id(), token_id, sql!("platform/touch_feed_token"));
-        Ok(reader)
-    }
-
-    async fn find_feed_reader(&self, hash: &[u8]) -> Result<Option<(FeedReader, i64)>, DbError> {
-        let mut connection = self.db.connection().await?;
-        let tx = self.db.platform(&mut connection).await?;
-        let row = tx.query_opt(sql!("platform/get_feed_reader"), &[&hash]).await?;
-        tx.commit().await?;
-        Ok(row.map(|row| {
-            let reader = FeedReader {
-                tenant: principal::tenant_of(&row),
-                feed: Some(row.get("feed_id")),
-            };
-            (reader, row.get("token_id"))
-        }))
     }
 
     /// Who holds this machine token: one of ours by its signature, one of CAPI's by the hash kept at login.
@@ -270,7 +201,7 @@ impl Auth {
     pub async fn forget(&self, token: &str) {
         let hash = self.ring.token_hash(token);
         self.callers.invalidate(&hash).await;
-        self.operators.invalidate(&hash).await;
+        self.programs.invalidate(&hash).await;
     }
 
     /// Writes a last-used time now and then, beside the request.

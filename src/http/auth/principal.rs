@@ -1,5 +1,7 @@
 use std::sync::Arc;
 
+use super::actor::Actor;
+use super::permission::{Permission, Permissions, Role};
 use crate::db::Tenant;
 use crate::http::ApiError;
 
@@ -9,7 +11,7 @@ pub fn tenant_of(row: &tokio_postgres::Row) -> Tenant {
     Tenant::proven(row.get("tenant_id"))
 }
 
-/// What an API token may do.
+/// The two scopes that a token of the first releases has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Scope {
     /// Look.
@@ -33,34 +35,171 @@ impl Scope {
             Self::Admin => 2,
         }
     }
+
+    /// As it is written.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Read => "read",
+            Self::Admin => "admin",
+        }
+    }
 }
 
-/// A program that shows an API token of a tenant.
+/// Which program or person.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Who {
+    /// A program, by the number of its token.
+    Token(i64),
+    /// A person.
+    User(i64),
+}
+
+/// Longest name of a token, and longest address of a person.
+pub const NAME_LIMIT: usize = 120;
+
+/// What people know a principal by. In place, so that a principal is copied like the numbers in it.
+#[derive(Clone, Copy)]
+pub struct Name {
+    length: u8,
+    bytes: [u8; NAME_LIMIT],
+}
+
+impl Name {
+    /// The text, as much of it as there is room for.
+    #[must_use]
+    pub fn new(text: &str) -> Self {
+        let mut bytes = [0; NAME_LIMIT];
+        let end = (0..=text.len().min(NAME_LIMIT))
+            .rev()
+            .find(|n| text.is_char_boundary(*n))
+            .unwrap_or(0);
+        bytes[..end].copy_from_slice(&text.as_bytes()[..end]);
+        let length = u8::try_from(end).unwrap_or(0);
+        Self { length, bytes }
+    }
+
+    /// The text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        std::str::from_utf8(&self.bytes[..usize::from(self.length)]).unwrap_or_default()
+    }
+}
+
+impl std::fmt::Debug for Name {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.as_str().fmt(f)
+    }
+}
+
+/// Who asks on the management API, as far as the credential tells.
+#[derive(Debug, Clone, Copy)]
+pub struct Principal {
+    /// Which program or person.
+    pub who: Who,
+    /// The name of the token, or the address that the person logs in with.
+    pub name: Name,
+    /// Where it acts; none for a person who has not said in which of several tenants.
+    pub tenant: Option<Tenant>,
+    /// What the person is there; none for programs, and for the platform's admin where they are no member.
+    pub role: Option<Role>,
+    /// What it may do there, and with the installation.
+    pub permissions: Permissions,
+    /// Whether the person is the platform's admin.
+    pub is_platform_admin: bool,
+}
+
+impl Principal {
+    /// Refuses who has too little.
+    ///
+    /// # Errors
+    /// 403, naming what is missing.
+    pub fn require(&self, permission: Permission) -> Result<(), ApiError> {
+        if !permission.is_platforms() && self.tenant.is_none() {
+            return Err(ApiError::Forbidden(
+                "say in which tenant: send its name as X-Garrison-Tenant",
+            ));
+        }
+        if self.permissions.has(permission) {
+            Ok(())
+        } else {
+            Err(ApiError::Lacks(permission.name()))
+        }
+    }
+
+    /// The principal in its tenant.
+    ///
+    /// # Errors
+    /// 403 for a person who has not said where.
+    pub fn operator(&self) -> Result<Operator, ApiError> {
+        let tenant = self.tenant.ok_or(ApiError::Forbidden(
+            "say in which tenant: send its name as X-Garrison-Tenant",
+        ))?;
+        Ok(Operator {
+            tenant,
+            who: self.who,
+            permissions: self.permissions,
+            name: self.name,
+            as_platform: self.is_platform_admin && self.role.is_none(),
+        })
+    }
+}
+
+/// Who acts in a tenant: a program by its API token, or a person.
 #[derive(Debug, Clone, Copy)]
 pub struct Operator {
     /// Whose rows it sees.
     pub tenant: Tenant,
-    /// Which token it is.
-    pub token_id: i64,
+    /// Which program or person.
+    pub who: Who,
     /// What it may do.
-    pub scope: Scope,
+    pub permissions: Permissions,
+    name: Name,
+    as_platform: bool,
 }
 
-/// An operator whose token may change things.
-#[derive(Debug, Clone, Copy)]
-pub struct Editor(pub Operator);
-
-impl TryFrom<Operator> for Editor {
-    type Error = ApiError;
-
-    fn try_from(operator: Operator) -> Result<Self, ApiError> {
-        if operator.scope == Scope::Admin {
-            Ok(Self(operator))
-        } else {
-            Err(ApiError::Forbidden("this needs a token of scope admin"))
+impl Operator {
+    /// Who acts, for the record.
+    #[must_use]
+    pub fn actor(&self) -> Actor {
+        match self.who {
+            Who::Token(id) => Actor::Token {
+                id,
+                name: self.name.as_str().into(),
+            },
+            Who::User(id) if self.as_platform => Actor::User {
+                id,
+                name: format!("{} (platform)", self.name.as_str()).into(),
+            },
+            Who::User(id) => Actor::User {
+                id,
+                name: self.name.as_str().into(),
+            },
         }
     }
+
+    /// The same as people read it.
+    #[must_use]
+    pub fn shown(&self) -> String {
+        let name = self.name.as_str();
+        match self.who {
+            Who::Token(id) if name.is_empty() => format!("token {id}"),
+            Who::Token(id) => format!("{name} (token {id})"),
+            Who::User(id) if self.as_platform => format!("{name} (user {id}, platform)"),
+            Who::User(id) => format!("{name} (user {id})"),
+        }
+    }
+
+    /// Whether the platform's admin acts in a tenant that they are no member of.
+    #[must_use]
+    pub const fn is_platform(&self) -> bool {
+        self.as_platform
+    }
 }
+
+/// An operator that was found to have a permission to change things.
+#[derive(Debug, Clone, Copy)]
+pub struct Editor(pub Operator);
 
 /// Whether the tenant's bans and allowlists ride on a machine's decisions stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -24,6 +24,19 @@ pub struct TenantRow {
     pub name: String,
     pub forward_enabled: bool,
     pub created_at: Timestamp,
+    pub suspended_at: Option<Timestamp>,
+}
+
+impl TenantRow {
+    fn from_row(row: &tokio_postgres::Row) -> Self {
+        Self {
+            id: row.get("id"),
+            name: row.get("name"),
+            forward_enabled: row.get("forward_enabled"),
+            created_at: row.get("created_at"),
+            suspended_at: row.get("suspended_at"),
+        }
+    }
 }
 
 /// Makes a tenant, its enrolment key and whatever `fill` adds, all in one transaction; none when the name is taken.
@@ -68,13 +81,42 @@ pub async fn list(db: &Db) -> Result<Vec<TenantRow>, DbError> {
     let tx = db.platform(&mut connection).await?;
     let rows = tx.query(sql!("tenant/list"), &[]).await?;
     tx.commit().await?;
-    let tenant = |row: &tokio_postgres::Row| TenantRow {
-        id: row.get("id"),
-        name: row.get("name"),
-        forward_enabled: row.get("forward_enabled"),
-        created_at: row.get("created_at"),
-    };
-    Ok(rows.iter().map(tenant).collect())
+    Ok(rows.iter().map(TenantRow::from_row).collect())
+}
+
+/// The tenant of this number.
+///
+/// # Errors
+/// As the statement fails.
+pub async fn get(db: &Db, id: i32) -> Result<Option<TenantRow>, DbError> {
+    let mut connection = db.connection().await?;
+    let tx = db.platform(&mut connection).await?;
+    let row = tx.query_opt(sql!("tenant/get_by_id"), &[&id]).await?;
+    tx.commit().await?;
+    Ok(row.as_ref().map(TenantRow::from_row))
+}
+
+/// Gives a tenant another name; a conflict when it is taken.
+///
+/// # Errors
+/// As the statement fails.
+pub async fn rename(db: &Db, id: i32, name: &str) -> Result<(), DbError> {
+    let mut connection = db.connection().await?;
+    let tx = db.platform(&mut connection).await?;
+    tx.execute(sql!("tenant/update_name"), &[&id, &name]).await?;
+    tx.commit().await
+}
+
+/// Shuts a tenant's people and programs out, or lets them in again. Its engines are served all along.
+///
+/// # Errors
+/// As the statement fails.
+pub async fn set_suspended(db: &Db, id: i32, suspended: bool) -> Result<(), DbError> {
+    let mut connection = db.connection().await?;
+    let tx = db.platform(&mut connection).await?;
+    tx.execute(sql!("tenant/update_suspended"), &[&id, &suspended])
+        .await?;
+    tx.commit().await
 }
 
 /// The tenant of this name.
@@ -121,9 +163,17 @@ pub async fn forget(db: &Db, tenant: Tenant) -> Result<(), DbError> {
 /// # Errors
 /// As the statement fails.
 pub async fn set_forward(db: &Db, tenant: Tenant, enabled: bool) -> Result<(), DbError> {
+    set_forward_of(db, tenant.id(), enabled).await
+}
+
+/// The same, by its number.
+///
+/// # Errors
+/// As the statement fails.
+pub async fn set_forward_of(db: &Db, tenant: i32, enabled: bool) -> Result<(), DbError> {
     let mut connection = db.connection().await?;
     let tx = db.platform(&mut connection).await?;
-    tx.execute(sql!("tenant/update_forward"), &[&tenant.id(), &enabled])
+    tx.execute(sql!("tenant/update_forward"), &[&tenant, &enabled])
         .await?;
     tx.commit().await
 }

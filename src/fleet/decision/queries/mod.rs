@@ -16,25 +16,6 @@ use crate::db::{Db, DbError, Tenant, TenantTx, sql};
 use crate::fleet::decision::model::{Fact, HAND_ORIGIN};
 use crate::kernel::geo::Place;
 
-/// The name of a token and its number: who acts.
-///
-/// # Errors
-/// As the statement fails.
-pub async fn get_actor(db: &Db, tenant: Tenant, token: i64) -> Result<String, DbError> {
-    let mut connection = db.connection().await?;
-    let tx = db.tenant(&mut connection, tenant).await?;
-    let row = tx
-        .query_opt(sql!("decision/get_actor"), &[&tenant.id(), &token])
-        .await?;
-    tx.commit().await?;
-    let name: String = row.map(|row| row.get("name")).unwrap_or_default();
-    Ok(if name.is_empty() {
-        format!("token {token}")
-    } else {
-        format!("{name} (token {token})")
-    })
-}
-
 /// Remembers what was done, among the alerts, together with the deed, and where that is.
 pub async fn insert_audit(tx: &TenantTx<'_>, audit: &Audit<'_>, place: Option<Place>) -> Result<(), DbError> {
     insert(tx, &audit.record(), &place.unwrap_or_default()).await

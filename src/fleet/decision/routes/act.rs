@@ -10,7 +10,6 @@ use utoipa::ToSchema;
 use super::NO_ADDRESS;
 use crate::app::App;
 use crate::fleet::decision::model::{Act, Audit, Subject};
-use crate::fleet::decision::queries;
 use crate::fleet::lapi::{self, Server};
 use crate::http::{ApiError, FieldError, Operator};
 use crate::jobs::{self, Lease};
@@ -180,8 +179,8 @@ pub fn note(headers: &HeaderMap) -> Option<String> {
 }
 
 /// Who acts.
-pub async fn actor(app: &App, operator: Operator) -> Result<String, ApiError> {
-    Ok(queries::get_actor(&app.db, operator.tenant, operator.token_id).await?)
+pub fn actor(operator: Operator) -> String {
+    operator.shown()
 }
 
 /// Tells the log what was done; the record is written with the deed.

@@ -81,7 +81,7 @@ pub async fn ban(
         until: end(length.unwrap_or_default()),
         reason: reason.to_owned(),
         note: note(&headers),
-        actor: actor(&app, operator).await?,
+        actor: actor(operator),
     };
     let asked = ("POST /api/decisions/ban", &body);
     if several || body.server == "all" {

@@ -64,7 +64,7 @@ pub async fn unban(
         given,
         reason: reason.to_owned(),
         note: note(&headers),
-        actor: actor(&app, operator).await?,
+        actor: actor(operator),
     };
     let asked = ("DELETE /api/decisions", wish.id, &name, &body);
     let work = Box::pin(to_the_end(here(app.clone(), operator, wish, server, target)));
@@ -185,7 +185,7 @@ pub async fn unban_everywhere(
         given,
         reason: reason.to_owned(),
         note: note(&headers),
-        actor: actor(&app, operator).await?,
+        actor: actor(operator),
     };
     let asked = ("POST /api/decisions/unban", &body);
     let work = Box::pin(everywhere(app.clone(), operator, wish));

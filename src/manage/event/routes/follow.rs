@@ -9,7 +9,7 @@ use tokio::time::Instant;
 
 use crate::app::App;
 use crate::db::{DbError, Tenant};
-use crate::http::{ApiError, Turn, Turns};
+use crate::http::{ApiError, Permission, Shown, Turn, Turns};
 use crate::manage::alert::Filter;
 use crate::manage::event::jobs::Head;
 use crate::manage::event::model::{Kinds, Place, event, frame, tag_of};
@@ -32,7 +32,7 @@ static LOOKS: LazyLock<Turns> = LazyLock::new(|| Turns::new(4, 2));
 pub struct Follow {
     pub app: App,
     pub tenant: Tenant,
-    pub token: String,
+    pub shown: Shown,
     pub kinds: Kinds,
     pub filter: Filter,
     pub head: watch::Receiver<Head>,
@@ -121,10 +121,10 @@ impl Follow {
         if self.vouched.elapsed() < PROOF {
             return true;
         }
-        match self.app.auth.operator(&self.token).await {
-            Ok(operator) => {
+        match self.app.auth.authenticate(&self.shown).await {
+            Ok(principal) => {
                 self.vouched = Instant::now();
-                operator.tenant == self.tenant
+                principal.tenant == Some(self.tenant) && principal.permissions.has(Permission::EventsRead)
             }
             Err(ApiError::Unavailable(_)) => self.vouched.elapsed() < PATIENCE,
             Err(_) => false,

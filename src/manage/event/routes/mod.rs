@@ -21,7 +21,7 @@ use super::jobs::listen;
 use super::model::{Kinds, Resume, Since, frame, resume, tag_of};
 use super::queries;
 use crate::app::App;
-use crate::http::{ApiError, FieldError, Operator, Problem, QueryOf, Turns, api_token};
+use crate::http::{ApiError, FieldError, Operator, Problem, QueryOf, Shown, Turns};
 use crate::kernel::time::rfc3339_millis;
 use crate::manage::alert::{Conditions, Filter};
 use follow::{EVENTS, Follow};
@@ -112,11 +112,11 @@ impl EventsQuery {
 async fn follow(
     State(app): State<App>,
     operator: Operator,
+    shown: Shown,
     headers: HeaderMap,
     QueryOf(query): QueryOf<EventsQuery>,
 ) -> Result<Response, ApiError> {
     let (kinds, filter, since) = query.check(&headers, Timestamp::now())?;
-    let token = api_token(&headers).ok_or(ApiError::Unauthorized)?.to_owned();
     if app.is_draining() {
         return Err(ApiError::Unavailable(1));
     }
@@ -142,7 +142,7 @@ async fn follow(
         head: listen(&app, tenant),
         app,
         tenant,
-        token,
+        shown,
         kinds,
         filter,
         tag,

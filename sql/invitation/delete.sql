@@ -1,0 +1,1 @@
+DELETE FROM invitation WHERE tenant_id = $1 AND id = $2 AND accepted_at IS NULL

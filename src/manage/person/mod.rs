@@ -1,0 +1,12 @@
+//! People: who they are, what they are in which tenant, how they come in.
+
+mod model;
+mod queries;
+mod routes;
+
+pub use model::{email, is_password};
+pub use queries::{
+    Gone, NewPerson, PersonRow, add, find, list, list_members, remove, reset, set_admin, set_disabled,
+    set_role,
+};
+pub use routes::routes;

@@ -1,0 +1,13 @@
+//! People in the database.
+
+mod members;
+mod people;
+
+pub use members::{
+    Gone, InvitationRow, Member, accept, get_invitation, invite, list_invitations, list_members, remove,
+    set_role, uninvite,
+};
+pub use people::{
+    Belongs, NewPerson, PersonRow, add, find, get_by_reset, get_login, list, list_memberships, reset,
+    set_admin, set_disabled, set_password_by_reset,
+};

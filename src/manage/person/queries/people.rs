@@ -1,0 +1,225 @@
+//! People, whatever tenants they belong to.
+
+use jiff::Timestamp;
+
+use crate::db::{Db, DbError, sql};
+use crate::http::Role;
+use crate::kernel::keyring::Keyring;
+use crate::kernel::secret::{self, Kind};
+use crate::manage::person::model::RESET;
+
+/// A person as they are listed.
+#[derive(Debug, Clone)]
+#[allow(missing_docs)]
+pub struct PersonRow {
+    pub id: i64,
+    pub email: String,
+    pub name: String,
+    pub last_login_at: Option<Timestamp>,
+    pub disabled: bool,
+    /// Whether a code is asked of them beside the password.
+    pub totp: bool,
+    pub is_platform_admin: bool,
+}
+
+impl PersonRow {
+    pub(super) fn from_row(row: &tokio_postgres::Row) -> Self {
+        Self {
+            id: row.get("id"),
+            email: row.get("email"),
+            name: row.get("name"),
+            last_login_at: row.get("last_login_at"),
+            disabled: row.get("disabled"),
+            totp: row.get("totp"),
+            is_platform_admin: row.get("is_platform_admin"),
+        }
+    }
+}
+
+/// A person to be made.
+#[derive(Debug)]
+pub struct NewPerson<'a> {
+    /// What they log in with.
+    pub email: &'a str,
+    /// What they are called.
+    pub name: &'a str,
+    /// None until they set one.
+    pub password_hash: Option<&'a str>,
+    /// Whether they are the platform's admin.
+    pub is_platform_admin: bool,
+}
+
+/// Makes a person; none when there is one of this address.
+///
+/// # Errors
+/// As the statement fails.
+pub async fn add(db: &Db, person: &NewPerson<'_>) -> Result<Option<i64>, DbError> {
+    let mut connection = db.connection().await?;
+    let tx = db.platform(&mut connection).await?;
+    let row = tx
+        .query_opt(
+            sql!("platform/insert_person"),
+            &[
+                &person.email,
+                &person.name,
+                &person.password_hash,
+                &person.is_platform_admin,
+            ],
+        )
+        .await?;
+    tx.commit().await?;
+    Ok(row.map(|row| row.get("id")))
+}
+
+/// What a login is compared with.
+pub struct Login {
+    /// The person's number.
+    pub id: i64,
+    /// None until they set a password.
+    pub password_hash: Option<String>,
+    /// The sealed secret that codes are made of.
+    pub totp: Option<Vec<u8>>,
+    /// The step of the last code that was used.
+    pub totp_step: i64,
+    /// Whether they are shut out.
+    pub disabled: bool,
+}
+
+/// What a login with this address is compared with.
+///
+/// # Errors
+/// As the statement fails.
+pub async fn get_login(db: &Db, email: &str) -> Result<Option<Login>, DbError> {
+    let mut connection = db.connection().await?;
+    let tx = db.platform(&mut connection).await?;
+    let row = tx
+        .query_opt(sql!("platform/get_person_by_email"), &[&email])
+        .await?;
+    tx.commit().await?;
+    Ok(row.map(|row| Login {
+        id: row.get("id"),
+        password_hash: row.get("password_hash"),
+        totp: row.get("totp"),
+        totp_step: row.get("totp_step"),
+        disabled: row.get("disabled"),
+    }))
+}
+
+/// The number of who has this address.
+///
+/// # Errors
+/// As the statement fails.
+pub async fn find(db: &Db, email: &str) -> Result<Option<i64>, DbError> {
+    Ok(get_login(db, email).await?.map(|login| login.id))
+}
+
+/// Everybody.
+///
+/// # Errors
+/// As the statement fails.
+pub async fn list(db: &Db) -> Result<Vec<PersonRow>, DbError> {
+    let mut connection = db.connection().await?;
+    let tx = db.platform(&mut connection).await?;
+    let rows = tx.query(sql!("platform/list_all_people"), &[]).await?;
+    tx.commit().await?;
+    Ok(rows.iter().map(PersonRow::from_row).collect())
+}
+
+/// A tenant that a person belongs to.
+#[derive(Debug)]
+#[allow(missing_docs)]
+pub struct Belongs {
+    pub tenant_id: i32,
+    pub tenant: String,
+    pub role: Role,
+    pub suspended: bool,
+}
+
+/// The tenants that a person belongs to, by name.
+///
+/// # Errors
+/// As the statement fails.
+pub async fn list_memberships(db: &Db, person: i64) -> Result<Vec<Belongs>, DbError> {
+    let mut connection = db.connection().await?;
+    let tx = db.platform(&mut connection).await?;
+    let rows = tx.query(sql!("platform/list_memberships"), &[&person]).await?;
+    tx.commit().await?;
+    let belongs = |row: &tokio_postgres::Row| Belongs {
+        tenant_id: row.get("tenant_id"),
+        tenant: row.get("tenant"),
+        role: Role::from_code(row.get("role")),
+        suspended: row.get("suspended"),
+    };
+    Ok(rows.iter().map(belongs).collect())
+}
+
+/// Takes the password away, ends every session, and gives the text that sets a new password once, with its end. None for
+/// who is not there or disabled.
+///
+/// # Errors
+/// As the statement fails.
+pub async fn reset(db: &Db, ring: &Keyring, person: i64) -> Result<Option<(String, Timestamp)>, DbError> {
+    let text = secret::generate(Kind::PasswordReset);
+    let hash = ring.token_hash(&text);
+    let mut connection = db.connection().await?;
+    let tx = db.platform(&mut connection).await?;
+    let row = tx
+        .query_opt(sql!("platform/update_person_reset"), &[&person, &hash, &RESET])
+        .await?;
+    tx.commit().await?;
+    Ok(row.map(|row| (text, row.get("reset_until"))))
+}
+
+/// Who may set a new password with this text.
+///
+/// # Errors
+/// As the statement fails.
+pub async fn get_by_reset(db: &Db, hash: &[u8]) -> Result<Option<i64>, DbError> {
+    let mut connection = db.connection().await?;
+    let tx = db.platform(&mut connection).await?;
+    let row = tx
+        .query_opt(sql!("platform/get_person_by_reset"), &[&hash])
+        .await?;
+    tx.commit().await?;
+    Ok(row.map(|row| row.get("id")))
+}
+
+/// Sets the password of who may with this text, and ends every session; false when it has been used meanwhile.
+///
+/// # Errors
+/// As the statement fails.
+pub async fn set_password_by_reset(db: &Db, hash: &[u8], password_hash: &str) -> Result<bool, DbError> {
+    let mut connection = db.connection().await?;
+    let tx = db.platform(&mut connection).await?;
+    let row = tx
+        .query_opt(
+            sql!("platform/update_person_password_by_reset"),
+            &[&hash, &password_hash],
+        )
+        .await?;
+    tx.commit().await?;
+    Ok(row.is_some())
+}
+
+/// Shuts a person out, or lets them in again.
+///
+/// # Errors
+/// As the statement fails.
+pub async fn set_disabled(db: &Db, person: i64, disabled: bool) -> Result<(), DbError> {
+    change(db, sql!("platform/update_person_disabled"), person, disabled).await
+}
+
+/// Makes a person the platform's admin, or takes that away.
+///
+/// # Errors
+/// As the statement fails.
+pub async fn set_admin(db: &Db, person: i64, admin: bool) -> Result<(), DbError> {
+    change(db, sql!("platform/update_person_admin"), person, admin).await
+}
+
+async fn change(db: &Db, statement: &str, person: i64, on: bool) -> Result<(), DbError> {
+    let mut connection = db.connection().await?;
+    let tx = db.platform(&mut connection).await?;
+    tx.execute(statement, &[&person, &on]).await?;
+    tx.commit().await
+}

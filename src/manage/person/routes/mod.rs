@@ -1,0 +1,23 @@
+mod accept;
+mod me;
+mod users;
+
+use axum::extract::DefaultBodyLimit;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use crate::app::App;
+
+/// People of a tenant, invitations, oneself.
+pub fn routes() -> OpenApiRouter<App> {
+    OpenApiRouter::new()
+        .routes(routes!(users::list, users::invite))
+        .routes(routes!(users::change, users::remove))
+        .routes(routes!(users::reset))
+        .routes(routes!(users::list_invitations))
+        .routes(routes!(users::uninvite))
+        .routes(routes!(accept::accept))
+        .routes(routes!(accept::reset))
+        .routes(routes!(me::show))
+        .layer(DefaultBodyLimit::max(8 * 1024))
+}
