@@ -3,6 +3,7 @@
 use axum::Router;
 use axum::extract::State;
 use axum::http::{HeaderValue, StatusCode, header};
+use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use serde_json::json;
@@ -14,7 +15,7 @@ use utoipa_axum::router::OpenApiRouter;
 
 use crate::app::App;
 use crate::gate::{self, Gate};
-use crate::http::{ApiError, EngineError};
+use crate::http::{ApiError, EngineError, refusals};
 use crate::{db, fleet, jobs, manage};
 
 mod operation;
@@ -113,6 +114,7 @@ fn name_problems(operation: &mut Operation) {
 /// The router of a replica.
 pub fn router(gate: Gate, scrape: Scrape) -> Router {
     let app = gate.app.clone();
+    let watched = (app.auth.clone(), app.refusals.clone());
     let (engines, _) = described();
     let (managed, _) = OpenApiRouter::<App>::new()
         .merge(manage::routes())
@@ -135,6 +137,7 @@ pub fn router(gate: Gate, scrape: Scrape) -> Router {
             }),
         )
         .merge(operation::docs(doc))
+        .layer(from_fn_with_state(watched, refusals::watch))
         .fallback(not_found)
         .method_not_allowed_fallback(not_allowed)
 }

@@ -1,17 +1,22 @@
 //! The toolkit of the edge: problem documents, credentials, the accept loop, the layers. Knows no slice.
 
+mod acting;
 mod auth;
 mod body;
 pub mod edge;
 mod engine;
 pub mod layers;
 mod problem;
+pub mod refusals;
 mod turns;
 
+pub use acting::{Acting, ActsBy, Trace};
 pub use auth::{
-    Auth, Caller, Delivery, Editor, FeedReader, Machine, Operator, Scope, SessionToken, api_token, bearer,
+    Actor, Auth, Caller, Delivery, Editor, FeedReader, Machine, Operator, Scope, SessionToken, api_token,
+    bearer,
 };
 pub use body::{JsonBody, QueryOf, ReadError, read_limited};
 pub use engine::EngineError;
 pub use problem::{ApiError, FieldError, Problem};
+pub use refusals::Refusals;
 pub use turns::{Turn, Turns};

@@ -35,10 +35,12 @@ const MORE_FILES: [&str; 4] = [
 ];
 /// Who makes a [`garrison::db::Tenant`], and how often: where a credential or a lease was just looked up, and what the
 /// command line asks. The numbers may only go down.
-const PROVERS: [(&str, usize); 8] = [
+const PROVERS: [(&str, usize); 9] = [
     ("src/gate/machine/queries", 2),
     ("src/http/auth", 1),
     ("src/jobs/queries", 1),
+    // Whose chain is proven, by the command line.
+    ("src/manage/audit/queries", 1),
     // Whose alerts are to be looked up again.
     ("src/manage/geoip/queries", 1),
     // Whose rows are to be swept.
@@ -49,9 +51,10 @@ const PROVERS: [(&str, usize); 8] = [
     ("src/manage/token/queries", 1),
 ];
 /// Modules other than a slice's `queries` that run a statement.
-const ALSO_RUN_SQL: [&str; 6] = [
+const ALSO_RUN_SQL: [&str; 7] = [
     "src/cmd/context",
     "src/cmd/serve",
+    "src/db/audit",
     "src/db/mod",
     "src/db/partitions",
     "src/http/auth",

@@ -1,5 +1,8 @@
 //! What operators look at and administer.
 mod alert;
+mod audit;
+mod audit_steps;
+mod audit_tamper;
 mod cli;
 mod erase;
 mod events;

@@ -1,8 +1,10 @@
 //! Credentials: who asks.
 
+mod actor;
 mod extract;
 mod principal;
 
+pub use actor::Actor;
 pub use extract::{api_token, bearer};
 pub use principal::{Caller, Delivery, Editor, FeedReader, Machine, Operator, Scope, SessionToken};
 

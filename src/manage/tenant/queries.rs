@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 use rand::RngExt as _;
+use serde_json::json;
 
 use crate::db::{Db, DbError, Tenant, TenantTx, sql};
 use crate::kernel::keyring::Keyring;
@@ -55,6 +56,8 @@ pub async fn insert(
     .await?;
     let tx = tx.into_tenant(Tenant::proven(id)).await?;
     fill(&tx).await?;
+    tx.record("tenant.create", name, json!({ "forwards": forward_enabled }))
+        .await?;
     tx.commit().await?;
     Ok(Some(NewTenant { id, enrolment_key }))
 }
@@ -125,6 +128,9 @@ pub async fn set_forward(db: &Db, tenant: Tenant, enabled: bool) -> Result<(), D
     let tx = db.platform(&mut connection).await?;
     tx.execute(sql!("tenant/update_forward"), &[&tenant.id(), &enabled])
         .await?;
+    let tx = tx.into_tenant(tenant).await?;
+    tx.record("tenant.change", "", json!({ "forwards": enabled }))
+        .await?;
     tx.commit().await
 }
 
@@ -147,6 +153,8 @@ pub async fn renew_key(db: &Db, ring: &Keyring, tenant: Tenant) -> Result<String
         &[&hash, &3i16, &Some(tenant.id()), &0i64, &None::<Timestamp>],
     )
     .await?;
+    let tx = tx.into_tenant(tenant).await?;
+    tx.record("tenant.key", "", json!({})).await?;
     tx.commit().await?;
     Ok(key)
 }
@@ -161,5 +169,7 @@ pub async fn remove(db: &Db, tenant: Tenant) -> Result<(), DbError> {
     tx.execute(sql!("tenant/update_removed"), &[&tenant.id()]).await?;
     tx.execute(sql!("platform/delete_tenant_credentials"), &[&tenant.id()])
         .await?;
+    let tx = tx.into_tenant(tenant).await?;
+    tx.record("tenant.remove", "", json!({})).await?;
     tx.commit().await
 }

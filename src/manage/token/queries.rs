@@ -1,6 +1,7 @@
 //! Tokens in the database.
 
 use jiff::Timestamp;
+use serde_json::json;
 
 use crate::db::{Db, DbError, Tenant, sql};
 use crate::http::Scope;
@@ -65,6 +66,8 @@ pub async fn insert(db: &Db, ring: &Keyring, tenant: Tenant, token: &NewToken<'_
         &[&hash, &1i16, &Some(tenant.id()), &id, &token.expires_at],
     )
     .await?;
+    let details = json!({ "name": token.name, "admin": token.scope == Scope::Admin, "last4": last4 });
+    tx.record("token.create", &id.to_string(), details).await?;
     tx.commit().await?;
     Ok(id)
 }
@@ -118,6 +121,9 @@ pub async fn revoke(db: &Db, tenant: Tenant, id: i64) -> Result<bool, DbError> {
         &[&Some(tenant.id()), &1i16, &id],
     )
     .await?;
+    if revoked == 1 {
+        tx.record("token.revoke", &id.to_string(), json!({})).await?;
+    }
     tx.commit().await?;
     Ok(revoked == 1)
 }
