@@ -19,7 +19,7 @@ use utoipa_axum::router::OpenApiRouter;
 use crate::app::App;
 use crate::gate::{self, Gate};
 use crate::http::access::{self, Access};
-use crate::http::{ApiError, EngineError, guard};
+use crate::http::{ApiError, EngineError, guard, refusals};
 use crate::{db, fleet, jobs, manage};
 
 mod operation;
@@ -152,6 +152,7 @@ fn name_problems(operation: &mut Operation) {
 /// The router of a replica.
 pub fn router(gate: Gate, scrape: Scrape) -> Router {
     let app = gate.app.clone();
+    let watched = (app.auth.clone(), app.refusals.clone());
     let (engines, _) = described();
     let (managed, _) = OpenApiRouter::<App>::new()
         .merge(manage::routes())
@@ -177,6 +178,7 @@ pub fn router(gate: Gate, scrape: Scrape) -> Router {
         .merge(operation::docs(doc))
         // Round every route that there is: one that the table does not have is refused.
         .route_layer(from_fn_with_state(auth, guard))
+        .layer(from_fn_with_state(watched, refusals::watch))
         .fallback(not_found)
         .method_not_allowed_fallback(not_allowed)
 }

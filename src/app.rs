@@ -10,8 +10,8 @@ use axum::extract::FromRef;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
-use crate::db::{Db, DbError, TenantTx};
-use crate::http::Auth;
+use crate::db::{By, Db, DbError, TenantTx};
+use crate::http::{ActsBy, Auth, Refusals};
 use crate::kernel::keyring::Keyring;
 use crate::kernel::net::Block;
 use crate::outbound::capi::Capi;
@@ -93,6 +93,8 @@ pub struct App {
     pub ring: Arc<Keyring>,
     /// Credentials.
     pub auth: Auth,
+    /// What was refused, on its way to the audit trail.
+    pub refusals: Refusals,
     /// The Central API.
     pub capi: Capi,
     /// Where addresses are.
@@ -129,5 +131,14 @@ impl App {
 impl FromRef<App> for Auth {
     fn from_ref(app: &App) -> Self {
         app.auth.clone()
+    }
+}
+
+impl ActsBy for App {
+    fn by(&self, by: By) -> Self {
+        Self {
+            db: self.db.by(by),
+            ..self.clone()
+        }
     }
 }

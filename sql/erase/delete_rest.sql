@@ -26,6 +26,8 @@ x_usage_metric AS (
   DELETE FROM usage_metric WHERE tenant_id = $1 AND ctid = ANY (ARRAY(SELECT ctid FROM usage_metric WHERE tenant_id = $1 LIMIT 20000)) RETURNING 1),
 x_analyzer_mark AS (
   DELETE FROM analyzer_mark WHERE tenant_id = $1 AND ctid = ANY (ARRAY(SELECT ctid FROM analyzer_mark WHERE tenant_id = $1 LIMIT 20000)) RETURNING 1),
+x_audit_text AS (
+  DELETE FROM audit_text WHERE tenant_id = $1 AND ctid = ANY (ARRAY(SELECT ctid FROM audit_text WHERE tenant_id = $1 LIMIT 20000)) RETURNING 1),
 x_usage_component AS (DELETE FROM usage_component WHERE tenant_id = $1 RETURNING 1),
 x_analyzer_run AS (DELETE FROM analyzer_run WHERE tenant_id = $1 RETURNING 1),
 x_analyzer AS (
@@ -84,3 +86,4 @@ UNION ALL SELECT 'analyzer', count(*) FROM x_analyzer
 UNION ALL SELECT 'geo_pass', count(*) FROM x_geo_pass
 UNION ALL SELECT 'membership', count(*) FROM x_membership
 UNION ALL SELECT 'invitation', count(*) FROM x_invitation
+UNION ALL SELECT 'audit_text', count(*) FROM x_audit_text

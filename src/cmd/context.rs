@@ -9,14 +9,14 @@ use rand::RngExt as _;
 use secrecy::ExposeSecret as _;
 
 use crate::config::Config;
-use crate::db::{self, Cluster, Db, DbConfig, sql};
+use crate::db::{self, By, Cluster, Db, DbConfig, sql};
 use crate::gate::filter;
 use crate::gate::filter::model::{Mode, RuleFile};
 use crate::http::Scope;
 use crate::jobs;
 use crate::kernel::keyring::Keyring;
 use crate::kernel::secret::{self, Kind};
-use crate::manage::{tenant, token};
+use crate::manage::{audit, tenant, token};
 
 /// An installation, ready to be used.
 pub struct Installation {
@@ -66,6 +66,9 @@ impl Installation {
         }
         let ring = Arc::new(keyring(&db, &config, cluster.is_some()).await?);
         check_cluster(&db).await?;
+        // In the hands of the command line; who serves hands it on.
+        let db = db.with_ring(ring.clone()).by(By::cli());
+        begin_trails(&db).await?;
         Ok(Self {
             config,
             db,
@@ -135,6 +138,16 @@ impl Installation {
             cluster.stop().await;
         }
     }
+}
+
+/// Begins the trails of tenants that were there before trails were; once in the life of a database, so that one that is
+/// emptied later is not taken for new.
+async fn begin_trails(db: &Db) -> anyhow::Result<()> {
+    if get_fact(db, "trails_begun").await?.is_none() {
+        audit::begin(&db.by(By::auto("garrison"))).await?;
+        shared_fact(db, "trails_begun", jiff::Timestamp::now().to_string().as_bytes()).await?;
+    }
+    Ok(())
 }
 
 /// The rules that the configuration brings for tenant `default`; none to take those that come with Garrison.

@@ -2,6 +2,7 @@
 
 mod allowlist;
 mod analyzer;
+mod audit;
 mod context;
 mod erase;
 mod filter;
@@ -76,6 +77,9 @@ enum Command {
     /// Files that tell where addresses are.
     #[command(subcommand)]
     Geoip(geoip::Command),
+    /// The audit trail: who did what.
+    #[command(subcommand)]
+    Audit(audit::Command),
     /// Erase an address or a tenant, and keep a proof of it.
     Erase(erase::Args),
     /// Ask the service on this machine whether it is ready: for health checks.
@@ -119,6 +123,7 @@ fn run(cli: Cli) -> anyhow::Result<()> {
             Command::Analyzer(command) => analyzer::run(config, cli.output, command).await,
             Command::Lapi(command) => lapi::run(config, cli.output, command).await,
             Command::Geoip(command) => geoip::run(config, cli.output, command).await,
+            Command::Audit(command) => audit::run(config, cli.output, command).await,
             Command::Erase(args) => erase::run(config, cli.output, args).await,
             Command::Health(args) => health::run(&config, &args).await,
             Command::Openapi => openapi::run(),

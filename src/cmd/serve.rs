@@ -21,12 +21,13 @@ use super::output::say;
 use crate::api::{self, Scrape};
 use crate::app::{App, AutoEnrolment, Keep, Lifetimes, Settings};
 use crate::config::{Config, LogFormat};
+use crate::db::By;
 use crate::fleet::analyzer::Analyze;
 use crate::fleet::replication::{Absorb, Read, Write};
 use crate::gate::forward::Forward;
 use crate::gate::signal::OwnLogins;
 use crate::gate::{Gate, filter};
-use crate::http::{Auth, edge, layers};
+use crate::http::{Auth, Refusals, edge, layers};
 use crate::jobs::Worker;
 use crate::kernel::net::{Block, parse_address};
 use crate::manage::{event, geoip, retention, stats};
@@ -166,9 +167,13 @@ fn gate(installation: &Installation, listens: Option<SocketAddr>) -> anyhow::Res
         keep_events: config.keep_events,
         lifetimes: lifetimes(config),
     };
-    let (db, ring) = (installation.db.clone(), installation.ring.clone());
+    let (db, ring) = (
+        installation.db.by(By::auto("garrison")),
+        installation.ring.clone(),
+    );
     let app = App {
         auth: Auth::new(db.clone(), ring.clone()),
+        refusals: Refusals::new(db.clone()),
         db,
         ring,
         capi,

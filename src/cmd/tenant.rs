@@ -8,6 +8,7 @@ use super::serve::lifetimes;
 use crate::config::Config;
 use crate::db::{Db, Tenant};
 use crate::gate::filter;
+use crate::manage::tenant::Change;
 use crate::manage::{retention, tenant};
 
 /// What to do with tenants.
@@ -124,7 +125,11 @@ async fn act(installation: &Installation, output: Output, command: Command) -> a
             })
         }
         Command::Set { name, forward } => {
-            tenant::set_forward(db, find(db, &name).await?, forward).await?;
+            let change = Change {
+                forward_enabled: Some(forward),
+                ..Change::default()
+            };
+            tenant::update(db, find(db, &name).await?.id(), &change).await?;
             output.print(&json!({ "name": name, "forward_enabled": forward }), || {
                 format!(
                     "tenant {name} {} to CAPI",
@@ -140,7 +145,11 @@ async fn act(installation: &Installation, output: Output, command: Command) -> a
             if tenant::find(db, &to).await?.is_some() {
                 bail!("there is a tenant {to} already");
             }
-            tenant::rename(db, owner.id(), &to).await?;
+            let change = Change {
+                name: Some(&to),
+                ..Change::default()
+            };
+            tenant::update(db, owner.id(), &change).await?;
             output.print(&json!({ "id": owner.id(), "name": to }), || {
                 format!("tenant {name} is {to} now")
             })
@@ -165,7 +174,11 @@ async fn act(installation: &Installation, output: Output, command: Command) -> a
 /// Shuts a tenant out, or lets it in again.
 async fn suspend(installation: &Installation, output: Output, name: &str, on: bool) -> anyhow::Result<()> {
     let owner = find(&installation.db, name).await?;
-    tenant::set_suspended(&installation.db, owner.id(), on).await?;
+    let change = Change {
+        suspended: Some(on),
+        ..Change::default()
+    };
+    tenant::update(&installation.db, owner.id(), &change).await?;
     output.print(&json!({ "name": name, "suspended": on }), || {
         format!("tenant {name} {}", if on { "is suspended" } else { "goes on" })
     })

@@ -1,5 +1,6 @@
 //! Postgres: the pool, the transactions that carry a tenant, migrations, the private cluster.
 
+mod audit;
 mod embedded;
 mod error;
 mod migrate;
@@ -10,6 +11,7 @@ mod tenant;
 mod tls;
 mod tx;
 
+pub use audit::{By, Entry, Kind as ActorKind};
 pub use embedded::{Cluster, EmbeddedError, running_url};
 pub use error::DbError;
 pub use migrate::{MigrateError, expected_version, migrate, schema_version};

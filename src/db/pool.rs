@@ -6,8 +6,10 @@ use deadpool_postgres::{Manager, ManagerConfig, Object, Pool, RecyclingMethod, R
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_postgres::config::TargetSessionAttrs;
 
+use super::audit::Pen;
 use super::tls::tls;
-use super::{DbError, PlatformTx, Tenant, TenantTx};
+use super::{By, DbError, PlatformTx, Tenant, TenantTx};
+use crate::kernel::keyring::Keyring;
 
 /// How to reach Postgres.
 #[derive(Debug, Clone)]
@@ -29,6 +31,7 @@ pub struct Db {
     /// Half of the pool: what people look at must not keep engines from storing.
     reads: Arc<Semaphore>,
     statement_cache: bool,
+    pen: Pen,
 }
 
 impl std::fmt::Debug for Db {
@@ -86,7 +89,32 @@ impl Db {
             pool,
             reads: Arc::new(Semaphore::new((config.pool_size / 2).max(1))),
             statement_cache: config.statement_cache,
+            pen: Pen {
+                by: Arc::new(By::auto("garrison")),
+                ring: None,
+            },
         })
+    }
+
+    /// The same pool, that can write down what is changed through it.
+    #[must_use]
+    pub fn with_ring(mut self, ring: Arc<Keyring>) -> Self {
+        self.pen.ring = Some(ring);
+        self
+    }
+
+    /// In whose hands it is.
+    #[must_use]
+    pub fn hands(&self) -> Arc<By> {
+        Arc::clone(&self.pen.by)
+    }
+
+    /// The same pool in somebody's hands: what is changed through it, they changed.
+    #[must_use]
+    pub fn by(&self, by: By) -> Self {
+        let mut theirs = self.clone();
+        theirs.pen.by = Arc::new(by);
+        theirs
     }
 
     /// A connection for a transaction. Take one late, hold one only, give it back early.
@@ -120,7 +148,7 @@ impl Db {
         connection: &'c mut Object,
         tenant: Tenant,
     ) -> Result<TenantTx<'c>, DbError> {
-        TenantTx::open(connection, tenant, self.statement_cache).await
+        TenantTx::open(connection, tenant, self.statement_cache, self.pen.clone()).await
     }
 
     /// The same, its statements planned for their very parameters and for the sizes that the tables have now: what takes
@@ -144,7 +172,7 @@ impl Db {
     /// # Errors
     /// When the connection fails.
     pub async fn platform<'c>(&self, connection: &'c mut Object) -> Result<PlatformTx<'c>, DbError> {
-        PlatformTx::open(connection, self.statement_cache).await
+        PlatformTx::open(connection, self.statement_cache, self.pen.clone()).await
     }
 
     /// Connections open, idle, and callers waiting for one.

@@ -5,6 +5,7 @@ use futures_util::future::try_join;
 use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
 
+use super::audit::Pen;
 use super::{DbError, Tenant};
 
 type Params<'a> = &'a [&'a (dyn ToSql + Sync)];
@@ -76,6 +77,7 @@ impl<'c> Narrowed<'c> {
 pub struct TenantTx<'c> {
     inner: Narrowed<'c>,
     tenant: Tenant,
+    pen: Pen,
 }
 
 impl<'c> TenantTx<'c> {
@@ -83,12 +85,18 @@ impl<'c> TenantTx<'c> {
         connection: &'c mut Object,
         tenant: Tenant,
         statement_cache: bool,
+        pen: Pen,
     ) -> Result<Self, DbError> {
         let narrow = tenant_role(tenant);
         Ok(Self {
             inner: Narrowed::open(connection, narrow, statement_cache).await?,
             tenant,
+            pen,
         })
+    }
+
+    pub(super) const fn pen(&self) -> &Pen {
+        &self.pen
     }
 
     /// Whose rows this transaction sees.
@@ -150,10 +158,10 @@ impl<'c> TenantTx<'c> {
     /// # Errors
     /// When the connection fails.
     pub async fn into_tenant(self, tenant: Tenant) -> Result<Self, DbError> {
-        let inner = self.inner;
+        let Self { inner, pen, .. } = self;
         inner.tx.batch_execute(&tenant_role(tenant)).await?;
         inner.is_narrow.store(true, Ordering::Relaxed);
-        Ok(Self { inner, tenant })
+        Ok(Self { inner, tenant, pen })
     }
 
     /// Makes everything durable.
@@ -188,12 +196,18 @@ fn tenant_role(tenant: Tenant) -> String {
 /// A transaction on the control tables: credentials, lanes, tenants.
 pub struct PlatformTx<'c> {
     inner: Narrowed<'c>,
+    pen: Pen,
 }
 
 impl<'c> PlatformTx<'c> {
-    pub(super) async fn open(connection: &'c mut Object, statement_cache: bool) -> Result<Self, DbError> {
+    pub(super) async fn open(
+        connection: &'c mut Object,
+        statement_cache: bool,
+        pen: Pen,
+    ) -> Result<Self, DbError> {
         Ok(Self {
             inner: Narrowed::open(connection, PLATFORM_ROLE.to_owned(), statement_cache).await?,
+            pen,
         })
     }
 
@@ -226,11 +240,11 @@ impl<'c> PlatformTx<'c> {
     /// # Errors
     /// When the connection fails.
     pub async fn into_tenant(self, tenant: Tenant) -> Result<TenantTx<'c>, DbError> {
-        let mut inner = self.inner;
+        let Self { mut inner, pen } = self;
         inner.narrow = tenant_role(tenant);
         inner.tx.batch_execute(&inner.narrow).await?;
         inner.is_narrow.store(true, Ordering::Relaxed);
-        Ok(TenantTx { inner, tenant })
+        Ok(TenantTx { inner, tenant, pen })
     }
 
     /// Makes everything durable.

@@ -18,7 +18,8 @@ use tokio::sync::Semaphore;
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::app::App;
-use crate::http::Auth;
+use crate::db::By;
+use crate::http::{ActsBy, Auth};
 
 /// What the gate's handlers share.
 #[derive(Clone)]
@@ -43,6 +44,15 @@ impl FromRef<Gate> for Auth {
 impl FromRef<Gate> for App {
     fn from_ref(gate: &Gate) -> Self {
         gate.app.clone()
+    }
+}
+
+impl ActsBy for Gate {
+    fn by(&self, by: By) -> Self {
+        Self {
+            app: self.app.by(by),
+            ..self.clone()
+        }
     }
 }
 

@@ -1,5 +1,6 @@
 //! The toolkit of the edge: problem documents, credentials, the accept loop, the layers. Knows no slice.
 
+mod acting;
 mod auth;
 mod body;
 pub mod edge;
@@ -7,8 +8,10 @@ mod engine;
 pub mod hashing;
 pub mod layers;
 mod problem;
+pub mod refusals;
 mod turns;
 
+pub use acting::{Acting, ActsBy, Trace};
 pub use auth::{
     Actor, Auth, Caller, Delivery, Editor, FeedReader, Machine, NAME_LIMIT, Operator, Permission,
     Permissions, Principal, Role, Scope, SessionToken, Shown, Who, access, bearer, guard,
@@ -16,4 +19,5 @@ pub use auth::{
 pub use body::{JsonBody, QueryOf, ReadError, read_limited};
 pub use engine::EngineError;
 pub use problem::{ApiError, FieldError, Problem};
+pub use refusals::Refusals;
 pub use turns::{Turn, Turns};

@@ -22,6 +22,7 @@ pub struct Keyring {
     token: hmac::Key,
     cursor: hmac::Key,
     link: hmac::Key,
+    audit: hmac::Key,
     session: [u8; 32],
     fingerprint: [u8; 32],
 }
@@ -48,6 +49,7 @@ impl Keyring {
             token: hmac::Key::new(hmac::HMAC_SHA256, &derive(&root, "token")),
             cursor: hmac::Key::new(hmac::HMAC_SHA256, &derive(&root, "cursor")),
             link: hmac::Key::new(hmac::HMAC_SHA256, &derive(&root, "link")),
+            audit: hmac::Key::new(hmac::HMAC_SHA256, &derive(&root, "audit")),
             session: derive(&root, "machine session"),
             fingerprint: derive(&root, "fingerprint"),
         }
@@ -81,6 +83,19 @@ impl Keyring {
         }
         let mut tag = [0; 16];
         tag.copy_from_slice(&context.sign().as_ref()[..16]);
+        tag
+    }
+
+    /// What seals an entry of the audit trail: nobody makes one who has the database alone.
+    #[must_use]
+    pub fn audit_tag(&self, parts: &[&[u8]]) -> [u8; 32] {
+        let mut context = hmac::Context::with_key(&self.audit);
+        for part in parts {
+            context.update(&(part.len() as u64).to_be_bytes());
+            context.update(part);
+        }
+        let mut tag = [0; 32];
+        tag.copy_from_slice(context.sign().as_ref());
         tag
     }
 

@@ -1,5 +1,7 @@
 //! Facts without I/O: addresses, durations, times, keys, pages. Knows no slice and no library of the edge.
 
+pub mod audit;
+pub mod csv;
 pub mod duration;
 pub mod geo;
 pub mod keyring;

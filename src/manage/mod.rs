@@ -1,6 +1,7 @@
 //! What operators look at and administer.
 
 pub mod alert;
+pub mod audit;
 pub mod erase;
 pub mod event;
 pub mod geoip;
@@ -22,6 +23,7 @@ use crate::app::App;
 pub fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new()
         .merge(alert::routes())
+        .merge(audit::routes())
         .merge(ipinfo::routes())
         .merge(event::routes())
         .merge(machine::routes())

@@ -1,4 +1,4 @@
-//! The same for the statements of ageing: retention and erasure.
+//! The same for the statements of ageing, retention and erasure, and of the audit trail.
 
 /// Reads, and the parameters after the tenant.
 pub const READS: &[(&str, &str)] = &[
@@ -53,6 +53,14 @@ pub const READS: &[(&str, &str)] = &[
     ("erase/list_events", ", '0', 0, 100"),
     ("erase/list_marks", ", 0, '', 100"),
     ("erase/list_runs", ", 0, 100"),
+    ("erase/list_audit", ", 0, 100"),
+    ("audit/claim_head", ""),
+    ("audit/get_head", ""),
+    (
+        "audit/list",
+        ", 9000, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, 100",
+    ),
+    ("audit/list_chain", ", 0, 100"),
 ];
 
 /// Changes of tenant 2's rows.
@@ -93,12 +101,18 @@ pub const CHANGES: &[(&str, &str)] = &[
     ("erase/delete_events", ", '{ {event_b} }', '{ {seq_b} }'"),
     ("erase/delete_marks", ", '{201}', '{192.0.2.7}'"),
     ("erase/delete_runs", ", '{201}'"),
+    ("erase/delete_audit", ", '{201}'"),
 ];
 
 /// New rows.
 pub const INSERTS: &[(&str, &str)] = &[
     ("retention/claim", ", '00000000-0000-0000-0000-000000000009'"),
     ("retention/upsert", ", '{2}', '{5}'"),
+    (
+        "audit/insert",
+        ", 900, now(), 4, NULL, 'x', 1, '{}', decode(repeat('c1', 32), 'hex'), decode(repeat('c2', 32), 'hex'), \
+         decode(repeat('c3', 32), 'hex'), 'x', 'x', '{}', NULL, NULL",
+    ),
     (
         "erase/insert",
         ", 1, 'x', decode(repeat('cc', 32), 'hex'), true, '{}'",

@@ -1,6 +1,9 @@
 //! What operators look at and administer.
 mod access;
 mod alert;
+mod audit;
+mod audit_steps;
+mod audit_tamper;
 mod cli;
 mod erase;
 mod events;

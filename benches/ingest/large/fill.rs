@@ -68,36 +68,54 @@ fn portion(tenant: i32, batches: i64, first: i64, last: i64) -> String {
     )
 }
 
-/// Counts of a tenant's alerts, as V0013 and V0020 describe them.
+/// Counts of a tenant's alerts, as V0013 and V0020 describe them: hours of the rows, days of the hours, all of the days.
 pub async fn count(db: &Client, tenant: i32) -> anyhow::Result<()> {
-    let spans = |fine: &str| {
+    let kept = |dim: i32, columns: &str| {
         format!(
-            "(VALUES (0, 'epoch'::timestamptz), (1, date_bin('1 day', at, 'epoch')), (2, date_bin('{fine}', at, 'epoch'))) AS s(span, at)"
+            "INSERT INTO stat_count (tenant_id, dim, span, at, key, sub, n)
+               SELECT {tenant}, {dim}, 2, at, {columns}, count(*) FROM a GROUP BY at, 5, 6;
+             INSERT INTO stat_count (tenant_id, dim, span, at, key, sub, n)
+               SELECT tenant_id, dim, 1, date_bin('1 day', at, 'epoch'), key, sub, sum(n)
+               FROM stat_count WHERE tenant_id = {tenant} AND dim = {dim} AND span = 2 GROUP BY 1, 2, 3, 4, 5, 6;
+             INSERT INTO stat_count (tenant_id, dim, span, at, key, sub, n)
+               SELECT tenant_id, dim, 0, 'epoch', key, sub, sum(n)
+               FROM stat_count WHERE tenant_id = {tenant} AND dim = {dim} AND span = 1 GROUP BY 1, 2, 3, 4, 5, 6;"
         )
     };
-    let (hours, quarters) = (spans("1 hour"), spans("6 hours"));
+    let counts = [
+        (1, "scenario, ''"),
+        (2, "country, name"),
+        (3, "scenario, ''"),
+        (4, "country, name"),
+        (5, "length::text, ''"),
+    ]
+    .map(|(dim, columns)| kept(dim, columns))
+    .concat();
     let sql = format!(
         "SET work_mem = '256MB';
          CREATE TEMP TABLE a AS
            SELECT date_bin('1 hour', a.received_at, 'epoch') AS at, a.scenario, a.geo_country_code AS country, a.geo_country_name AS name,
-             stat_cell(a.geo_latitude, a.geo_longitude) AS cell, stat_length(d.duration_ms) AS length, count(*) AS n
-           FROM alert a JOIN alert_decision d ON d.tenant_id = a.tenant_id AND d.alert_key = a.key
-           WHERE a.tenant_id = {tenant} GROUP BY 1, 2, 3, 4, 5, 6;
+             stat_cell(a.geo_latitude, a.geo_longitude) AS cell, stat_length(d.duration_ms) AS length
+           FROM alert a JOIN alert_decision d ON d.tenant_id = a.tenant_id AND d.alert_key = a.key WHERE a.tenant_id = {tenant};
+         ANALYZE a;
          INSERT INTO stat_total (tenant_id, at, alerts, filtered, forwarded, decisions)
            SELECT {tenant}, date_bin('15 minutes', received_at, 'epoch'), count(*), count(*) FILTER (WHERE filtered), count(forwarded_at), count(*)
-           FROM alert WHERE tenant_id = {tenant} GROUP BY 2 ORDER BY 2;
-         INSERT INTO stat_count (tenant_id, dim, span, at, key, sub, n)
-           SELECT {tenant}, v.dim, s.span, s.at, v.key, v.sub, sum(a.n)
-           FROM a, LATERAL (VALUES (1, scenario, ''), (2, country, name), (3, scenario, ''), (4, country, name), (5, length::text, '')) AS v(dim, key, sub),
-             LATERAL {hours}
-           GROUP BY 2, 3, 4, 5, 6 ORDER BY 2, 3, 4, 5, 6;
+           FROM alert WHERE tenant_id = {tenant} GROUP BY 2;
+         {counts}
          INSERT INTO stat_name (tenant_id, id, name)
            SELECT {tenant}, row_number() OVER (), name FROM (SELECT scenario AS name FROM a UNION SELECT country FROM a) n;
+         ANALYZE stat_name;
          INSERT INTO stat_place (tenant_id, span, at, place, scenario, n)
-           SELECT {tenant}, s.span, s.at, v.place, k.id, sum(a.n)
+           SELECT {tenant}, 2, date_bin('6 hours', a.at, 'epoch'), v.place, k.id, count(*)
            FROM a JOIN stat_name k ON k.tenant_id = {tenant} AND k.name = a.scenario JOIN stat_name c ON c.tenant_id = {tenant} AND c.name = a.country,
-             LATERAL (VALUES (a.cell), (-c.id)) AS v(place), LATERAL {quarters}
-           GROUP BY 2, 3, 4, 5 ORDER BY 2, 3, 4, 5;
+             LATERAL (VALUES (a.cell), (-c.id)) AS v(place)
+           GROUP BY 3, 4, 5 ORDER BY 3, 4, 5;
+         INSERT INTO stat_place (tenant_id, span, at, place, scenario, n)
+           SELECT tenant_id, 1, date_bin('1 day', at, 'epoch'), place, scenario, sum(n)
+           FROM stat_place WHERE tenant_id = {tenant} AND span = 2 GROUP BY 1, 3, 4, 5 ORDER BY 3, 4, 5;
+         INSERT INTO stat_place (tenant_id, span, at, place, scenario, n)
+           SELECT tenant_id, 0, 'epoch', place, scenario, sum(n)
+           FROM stat_place WHERE tenant_id = {tenant} AND span = 1 GROUP BY 1, 3, 4, 5 ORDER BY 4, 5;
          DROP TABLE a;
          RESET work_mem"
     );

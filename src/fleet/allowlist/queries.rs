@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 
 use jiff::Timestamp;
+use serde_json::json;
 use tokio_postgres::Row;
 use uuid::Uuid;
 
@@ -135,6 +136,7 @@ pub async fn insert(db: &Db, tenant: Tenant, name: &str, description: &str) -> R
         .await?;
     let made = rows.first().map(read_list).ok_or(Refused::Taken)?;
     decision::enable(&tx).await?;
+    tx.record("allowlist.create", name, json!({})).await?;
     tx.commit().await?;
     Ok(made)
 }
@@ -155,6 +157,7 @@ pub async fn delete(db: &Db, tenant: Tenant, name: &str, actor: &str) -> Result<
         return Ok(false);
     }
     record_gone(&tx, name, None, actor).await?;
+    tx.record("allowlist.delete", name, json!({})).await?;
     tx.commit().await?;
     Ok(true)
 }
@@ -185,6 +188,8 @@ pub async fn delete_entry(
     };
     touch(&tx, list).await?;
     record_gone(&tx, name, Some(block), actor).await?;
+    let details = json!({ "value": Subject(block).value() });
+    tx.record("allowlist.remove", name, details).await?;
     tx.commit().await?;
     Ok(true)
 }
@@ -265,6 +270,9 @@ pub async fn add(
         raw: raw.to_string(),
     };
     decision::insert_record(&tx, &record).await?;
+    let values: Vec<_> = entries.iter().take(20).map(|e| e.subject.value()).collect();
+    let details = json!({ "added": done.added, "replaced": done.replaced, "lifted": done.lift_count, "values": values });
+    tx.record("allowlist.add", name, details).await?;
     tx.commit().await?;
     Ok(done)
 }

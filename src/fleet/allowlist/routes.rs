@@ -11,7 +11,7 @@ use super::model::{Added, Entry, EntryDraft, Lift, List, checked, wrong_text};
 use super::queries::{self, Refused};
 use crate::app::App;
 use crate::fleet::lapi::is_name;
-use crate::http::{ApiError, Editor, FieldError, JsonBody, Operator, Problem, QueryOf};
+use crate::http::{Acting, ApiError, Editor, FieldError, JsonBody, Operator, Problem, QueryOf};
 use crate::kernel::net::parse_block;
 use crate::kernel::time::rfc3339_millis;
 
@@ -240,7 +240,7 @@ async fn list(State(app): State<App>, operator: Operator) -> Result<Json<Vec<All
 #[utoipa::path(post, path = "/api/allowlists", tag = "Allowlists", operation_id = "create_allowlist", request_body = AllowlistBody,
     responses((status = 201, body = AllowlistView), (status = 400, body = Problem), (status = 401, body = Problem), (status = 403, body = Problem), (status = 409, body = Problem), (status = 413, body = Problem), (status = 415, body = Problem)))]
 async fn create(
-    State(app): State<App>,
+    Acting(app): Acting<App>,
     Editor(operator): Editor,
     JsonBody(body): JsonBody<AllowlistBody>,
 ) -> Result<(StatusCode, Json<AllowlistView>), ApiError> {
@@ -302,7 +302,7 @@ async fn show(
 #[utoipa::path(delete, path = "/api/allowlists/{name}", tag = "Allowlists", operation_id = "delete_allowlist", params(("name" = String, Path)),
     responses((status = 204, description = "gone"), (status = 401, body = Problem), (status = 403, body = Problem), (status = 404, body = Problem)))]
 async fn delete(
-    State(app): State<App>,
+    Acting(app): Acting<App>,
     Editor(operator): Editor,
     Path(name): Path<String>,
 ) -> Result<StatusCode, ApiError> {
@@ -327,7 +327,7 @@ async fn delete(
 #[utoipa::path(post, path = "/api/allowlists/{name}/entries", tag = "Allowlists", operation_id = "add_allowlist_entries", params(("name" = String, Path), PreviewQuery), request_body = EntriesBody,
     responses((status = 200, body = AddedView), (status = 400, body = Problem), (status = 401, body = Problem), (status = 403, body = Problem), (status = 404, body = Problem), (status = 409, body = Problem), (status = 413, body = Problem), (status = 415, body = Problem)))]
 async fn add(
-    State(app): State<App>,
+    Acting(app): Acting<App>,
     Editor(operator): Editor,
     Path(name): Path<String>,
     QueryOf(query): QueryOf<PreviewQuery>,
@@ -357,7 +357,7 @@ async fn add(
 #[utoipa::path(delete, path = "/api/allowlists/{name}/entries", tag = "Allowlists", operation_id = "delete_allowlist_entry", params(("name" = String, Path), EntryQuery),
     responses((status = 204, description = "gone"), (status = 400, body = Problem), (status = 401, body = Problem), (status = 403, body = Problem), (status = 404, body = Problem)))]
 async fn remove(
-    State(app): State<App>,
+    Acting(app): Acting<App>,
     Editor(operator): Editor,
     Path(name): Path<String>,
     QueryOf(query): QueryOf<EntryQuery>,

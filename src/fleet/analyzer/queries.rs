@@ -3,7 +3,7 @@
 mod run;
 
 use secrecy::ExposeSecret as _;
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio_postgres::Row;
 
 pub use run::{Turn, finish, list_last, list_marks, list_runs};
@@ -97,7 +97,7 @@ fn seal(ring: &Keyring, tenant: Tenant, checked: &Checked, before: Option<&Analy
     }
 }
 
-fn json(rule: &Rule) -> Result<Value, DbError> {
+fn document(rule: &Rule) -> Result<Value, DbError> {
     serde_json::to_value(rule).map_err(|e| DbError::Internal(e.to_string()))
 }
 
@@ -108,7 +108,7 @@ fn json(rule: &Rule) -> Result<Value, DbError> {
 pub async fn insert(db: &Db, ring: &Keyring, tenant: Tenant, checked: &Checked) -> Result<(), Refused> {
     let rule = &checked.rule;
     let sealed = seal(ring, tenant, checked, None);
-    let document = json(rule)?;
+    let document = document(rule)?;
     let mut connection = db.connection().await?;
     let tx = db.tenant(&mut connection, tenant).await?;
     let stored = tx
@@ -133,6 +133,7 @@ pub async fn insert(db: &Db, ring: &Keyring, tenant: Tenant, checked: &Checked) 
     };
     upsert_lane(&tx, row.get("id"), rule.enabled).await?;
     decision::enable(&tx).await?;
+    record(&tx, "analyzer.create", rule).await?;
     Ok(tx.commit().await?)
 }
 
@@ -149,7 +150,7 @@ pub async fn update(
 ) -> Result<bool, DbError> {
     let rule = &checked.rule;
     let sealed = seal(ring, tenant, checked, Some(before));
-    let document = json(rule)?;
+    let document = document(rule)?;
     let lookback = f64::from(i32::try_from(before.rule.lookback()).unwrap_or(i32::MAX));
     let mut connection = db.connection().await?;
     let tx = db.tenant(&mut connection, tenant).await?;
@@ -172,8 +173,14 @@ pub async fn update(
         return Ok(false);
     }
     upsert_lane(&tx, before.id, rule.enabled).await?;
+    record(&tx, "analyzer.replace", rule).await?;
     tx.commit().await?;
     Ok(true)
+}
+
+async fn record(tx: &TenantTx<'_>, action: &'static str, rule: &Rule) -> Result<(), DbError> {
+    let details = json!({ "enabled": rule.enabled, "url": rule.source.url });
+    tx.record(action, &rule.id, details).await
 }
 
 async fn upsert_lane(tx: &TenantTx<'_>, id: i64, enabled: bool) -> Result<(), DbError> {
@@ -196,6 +203,7 @@ pub async fn delete(db: &Db, tenant: Tenant, slug: &str) -> Result<bool, DbError
     let id: i64 = row.get("id");
     tx.execute(sql!("analyzer/delete_lane"), &[&tenant.id(), &id])
         .await?;
+    tx.record("analyzer.delete", slug, json!({})).await?;
     tx.commit().await?;
     Ok(true)
 }

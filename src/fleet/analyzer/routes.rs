@@ -16,7 +16,7 @@ use super::queries::{self, Refused};
 use crate::app::App;
 use crate::db::{DbError, Tenant};
 use crate::fleet::lapi::is_name;
-use crate::http::{ApiError, Editor, JsonBody, Operator, Problem, QueryOf};
+use crate::http::{Acting, ApiError, Editor, JsonBody, Operator, Problem, QueryOf};
 use crate::jobs::{claim_one, give_back};
 use crate::kernel::time::rfc3339_millis;
 
@@ -194,7 +194,7 @@ async fn list(
 #[utoipa::path(post, path = "/api/analyzers", tag = "Analyzers", operation_id = "create_analyzer", request_body = Rule,
     responses((status = 201, body = AnalyzerView), (status = 400, body = Problem), (status = 401, body = Problem), (status = 403, body = Problem), (status = 409, body = Problem), (status = 413, body = Problem), (status = 415, body = Problem)))]
 async fn create(
-    State(app): State<App>,
+    Acting(app): Acting<App>,
     Editor(operator): Editor,
     JsonBody(rule): JsonBody<Rule>,
 ) -> Result<(StatusCode, Json<AnalyzerView>), ApiError> {
@@ -225,7 +225,7 @@ async fn show(
 #[utoipa::path(put, path = "/api/analyzers/{id}", tag = "Analyzers", operation_id = "replace_analyzer", params(("id" = String, Path)), request_body = Rule,
     responses((status = 200, body = AnalyzerView), (status = 400, body = Problem), (status = 401, body = Problem), (status = 403, body = Problem), (status = 404, body = Problem), (status = 409, body = Problem), (status = 413, body = Problem), (status = 415, body = Problem)))]
 async fn replace(
-    State(app): State<App>,
+    Acting(app): Acting<App>,
     Editor(operator): Editor,
     Path(id): Path<String>,
     JsonBody(mut rule): JsonBody<Rule>,
@@ -251,7 +251,7 @@ async fn replace(
 #[utoipa::path(delete, path = "/api/analyzers/{id}", tag = "Analyzers", operation_id = "delete_analyzer", params(("id" = String, Path)),
     responses((status = 204, description = "gone"), (status = 401, body = Problem), (status = 403, body = Problem), (status = 404, body = Problem)))]
 async fn delete(
-    State(app): State<App>,
+    Acting(app): Acting<App>,
     Editor(operator): Editor,
     Path(id): Path<String>,
 ) -> Result<StatusCode, ApiError> {
@@ -290,7 +290,7 @@ async fn runs(
 #[utoipa::path(post, path = "/api/analyzers/{id}/run", tag = "Analyzers", operation_id = "run_analyzer", params(("id" = String, Path)),
     responses((status = 200, body = AnalyzerDoneView), (status = 202, body = AnalyzerDoneView, description = "it goes on"), (status = 401, body = Problem), (status = 403, body = Problem), (status = 404, body = Problem), (status = 409, body = Problem, description = "it runs"), (status = 429, body = Problem, description = "too many others run, or ten sources did not answer within a minute")))]
 async fn run(
-    State(app): State<App>,
+    Acting(app): Acting<App>,
     Editor(operator): Editor,
     Path(id): Path<String>,
 ) -> Result<Response, ApiError> {

@@ -184,6 +184,22 @@ impl Audit<'_> {
         }
     }
 
+    /// What the audit trail keeps beside the address.
+    #[must_use]
+    pub fn details(&self) -> Value {
+        let mut details = json!({ "server": self.server, "reason": self.reason });
+        if let Act::Ban { duration } = self.kind {
+            details["duration"] = json!(duration);
+        }
+        if let Some(id) = self.decision_id {
+            details["decision"] = json!(id);
+        }
+        if let Some(note) = self.note {
+            details["note"] = json!(note);
+        }
+        details
+    }
+
     /// All of it.
     #[must_use]
     pub fn raw(&self) -> String {

@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 
 use jiff::Timestamp;
+use serde_json::json;
 use tokio_postgres::Row;
 
 use super::model::{Ask, Entry, FEED_LIMIT, Feed, Net, TOKEN_LIMIT};
@@ -102,6 +103,7 @@ pub async fn insert(db: &Db, tenant: Tenant, draft: &Feed) -> Result<Option<Feed
         .await?;
     if row.is_some() {
         decision::enable(&tx).await?;
+        tx.record("feed.create", &draft.name, json!({})).await?;
     }
     tx.commit().await?;
     Ok(row.as_ref().map(feed))
@@ -127,6 +129,9 @@ pub async fn delete(db: &Db, tenant: Tenant, name: &str) -> Result<bool, DbError
             &[&Some(tenant.id()), &CREDENTIAL, &token],
         )
         .await?;
+    }
+    if gone == 1 {
+        tx.record("feed.delete", name, json!({})).await?;
     }
     tx.commit().await?;
     Ok(gone == 1)
@@ -167,6 +172,9 @@ pub async fn insert_token(
         ],
     )
     .await?;
+    let target = format!("feed {feed}, token {id}");
+    tx.record("feed.token.create", &target, json!({ "last4": last4 }))
+        .await?;
     tx.commit().await?;
     Ok(Some(id))
 }
@@ -187,6 +195,8 @@ pub async fn delete_token(db: &Db, tenant: Tenant, name: &str, id: i64) -> Resul
             &[&Some(tenant.id()), &CREDENTIAL, &id],
         )
         .await?;
+        let target = format!("feed {name}, token {id}");
+        tx.record("feed.token.delete", &target, json!({})).await?;
     }
     tx.commit().await?;
     Ok(gone == 1)

@@ -3,10 +3,11 @@
 use std::collections::HashMap;
 
 use secrecy::{ExposeSecret as _, SecretString};
+use serde_json::json;
 use tokio_postgres::Row;
 
 use super::model::{Draft, SERVER_LIMIT, Server, Standing, place};
-use crate::db::{Db, DbError, Tenant, sql};
+use crate::db::{Db, DbError, Tenant, TenantTx, sql};
 use crate::fleet::decision::{self, Source};
 use crate::kernel::keyring::Keyring;
 use crate::outbound::lapi::{Check, Lapis};
@@ -181,6 +182,7 @@ pub async fn insert(db: &Db, ring: &Keyring, tenant: Tenant, draft: &Draft) -> R
                 tx.execute(sql!("lapi/insert_sync"), &[&tenant.id(), &new.id])
                     .await?;
                 decision::enable(&tx).await?;
+                record(&tx, "lapi.create", draft).await?;
                 tx.commit().await?;
                 return Ok(new);
             }
@@ -241,6 +243,7 @@ pub async fn update(
             &[&tenant.id(), &before.id, &is_another],
         )
         .await?;
+        record(&tx, "lapi.replace", draft).await?;
     }
     tx.commit().await?;
     Ok(row.as_ref().map(server))
@@ -261,8 +264,14 @@ pub async fn delete(db: &Db, tenant: Tenant, name: &str) -> Result<bool, DbError
         .await?;
     let unsaid = decision::delete_source(&tx, Source::Server(id)).await?;
     decision::announce(&tx, &unsaid, false).await?;
+    tx.record("lapi.delete", name, json!({})).await?;
     tx.commit().await?;
     Ok(true)
+}
+
+async fn record(tx: &TenantTx<'_>, action: &'static str, draft: &Draft) -> Result<(), DbError> {
+    let details = json!({ "url": draft.url, "replicates": draft.replicate_decisions });
+    tx.record(action, &draft.name, details).await
 }
 
 /// Tries a server and keeps what was found; no connection to the database is held meanwhile. The server as it was

@@ -13,7 +13,7 @@ use super::model::{Draft, Server, Standing, breaker, is_name};
 use super::queries::{self, Refused};
 use crate::app::App;
 use crate::db::{DbError, patiently};
-use crate::http::{ApiError, Editor, JsonBody, Operator, Problem};
+use crate::http::{Acting, ApiError, Editor, JsonBody, Operator, Problem};
 use crate::kernel::time::rfc3339_millis;
 use crate::outbound::lapi::Try;
 
@@ -211,7 +211,7 @@ async fn list(State(app): State<App>, operator: Operator) -> Result<Json<Vec<Ser
 #[utoipa::path(post, path = "/api/lapi-servers", tag = "LAPI servers", request_body = ServerBody,
     responses((status = 201, body = ServerView), (status = 400, body = Problem), (status = 401, body = Problem), (status = 403, body = Problem), (status = 409, body = Problem), (status = 413, body = Problem), (status = 415, body = Problem), (status = 429, body = Problem, description = "ten servers did not answer within a minute")))]
 async fn create(
-    State(app): State<App>,
+    Acting(app): Acting<App>,
     Editor(operator): Editor,
     JsonBody(mut body): JsonBody<ServerBody>,
 ) -> Result<(StatusCode, Json<ServerView>), ApiError> {
@@ -256,7 +256,7 @@ async fn show(
 #[utoipa::path(put, path = "/api/lapi-servers/{name}", tag = "LAPI servers", params(("name" = String, Path)), request_body = ServerBody,
     responses((status = 200, body = ServerView), (status = 400, body = Problem), (status = 401, body = Problem), (status = 403, body = Problem), (status = 404, body = Problem), (status = 409, body = Problem), (status = 413, body = Problem), (status = 415, body = Problem), (status = 429, body = Problem, description = "ten servers did not answer within a minute")))]
 async fn replace(
-    State(app): State<App>,
+    Acting(app): Acting<App>,
     Editor(operator): Editor,
     Path(name): Path<String>,
     JsonBody(body): JsonBody<ServerBody>,
@@ -288,7 +288,7 @@ async fn replace(
 #[utoipa::path(delete, path = "/api/lapi-servers/{name}", tag = "LAPI servers", params(("name" = String, Path)),
     responses((status = 204, description = "gone"), (status = 401, body = Problem), (status = 403, body = Problem), (status = 404, body = Problem)))]
 async fn delete(
-    State(app): State<App>,
+    Acting(app): Acting<App>,
     Editor(operator): Editor,
     Path(name): Path<String>,
 ) -> Result<StatusCode, ApiError> {

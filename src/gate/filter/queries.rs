@@ -1,7 +1,7 @@
 //! Rules in the database.
 
 use jiff::Timestamp;
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio_postgres::Row;
 use uuid::Uuid;
 
@@ -171,6 +171,7 @@ pub async fn insert(db: &Db, tenant: Tenant, draft: &Draft, most: i64) -> Result
     }
     let rule = insert_draft(&tx, draft, version).await?;
     check_size(&tx).await?;
+    record(&tx, "filter.create", rule.id, draft).await?;
     tx.commit().await?;
     Ok(rule)
 }
@@ -214,6 +215,7 @@ pub async fn update(db: &Db, tenant: Tenant, id: i64, draft: &Draft) -> Result<O
         .await?;
     let Some(row) = row else { return Ok(None) };
     check_size(&tx).await?;
+    record(&tx, "filter.replace", id, draft).await?;
     tx.commit().await?;
     Ok(Some(StoredRule::from_row(&row)))
 }
@@ -226,8 +228,14 @@ pub async fn delete(db: &Db, tenant: Tenant, id: i64) -> Result<bool, DbError> {
     if tx.execute(sql!("filter/delete"), &[&tenant.id(), &id]).await? == 0 {
         return Ok(false);
     }
+    tx.record("filter.delete", &id.to_string(), json!({})).await?;
     tx.commit().await?;
     Ok(true)
+}
+
+async fn record(tx: &TenantTx<'_>, action: &'static str, id: i64, draft: &Draft) -> Result<(), DbError> {
+    let details = json!({ "name": draft.name, "enabled": draft.enabled });
+    tx.record(action, &id.to_string(), details).await
 }
 
 /// Sets how the rules are read.
@@ -235,6 +243,8 @@ pub async fn update_mode(db: &Db, tenant: Tenant, mode: Mode) -> Result<(), DbEr
     let mut connection = db.connection().await?;
     let tx = db.tenant(&mut connection, tenant).await?;
     next_version(&tx, Some(mode)).await?;
+    tx.record("filter.mode", "", json!({ "mode": mode.as_str() }))
+        .await?;
     tx.commit().await
 }
 
@@ -277,6 +287,8 @@ pub async fn import(db: &Db, tenant: Tenant, import: &Import) -> Result<usize, D
     let mut connection = db.connection().await?;
     let tx = db.tenant(&mut connection, tenant).await?;
     let new = import_into(&tx, import).await?;
+    let details = json!({ "rules": import.rules.len(), "new": new });
+    tx.record("filter.import", "", details).await?;
     tx.commit().await?;
     Ok(new)
 }

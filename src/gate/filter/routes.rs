@@ -12,7 +12,7 @@ use super::model::{Expr, Mode};
 use super::queries::{self, Draft, Refused, StoredRule};
 use super::trial;
 use crate::gate::Gate;
-use crate::http::{ApiError, Editor, JsonBody, Operator, Problem};
+use crate::http::{Acting, ApiError, Editor, JsonBody, Operator, Problem};
 
 /// Most rules of one tenant: every signal is judged by all of them.
 const RULE_LIMIT: i64 = 200;
@@ -173,20 +173,20 @@ async fn list(State(gate): State<Gate>, operator: Operator) -> Result<Json<SetVi
 #[utoipa::path(put, path = "/api/filters", tag = "Filters", request_body = ModeBody,
     responses((status = 200, body = SetView), (status = 400, body = Problem), (status = 401, body = Problem), (status = 403, body = Problem), (status = 413, body = Problem), (status = 415, body = Problem)))]
 async fn set_mode(
-    state: State<Gate>,
+    Acting(gate): Acting<Gate>,
     Editor(operator): Editor,
     JsonBody(body): JsonBody<ModeBody>,
 ) -> Result<Json<SetView>, ApiError> {
-    queries::update_mode(&state.app.db, operator.tenant, body.mode.into()).await?;
-    state.rules.forget(operator.tenant).await;
-    list(state, operator).await
+    queries::update_mode(&gate.app.db, operator.tenant, body.mode.into()).await?;
+    gate.rules.forget(operator.tenant).await;
+    list(State(gate), operator).await
 }
 
 /// A new rule. It judges signals on every replica within five seconds.
 #[utoipa::path(post, path = "/api/filters", tag = "Filters", request_body = RuleBody,
     responses((status = 201, body = RuleView), (status = 400, body = Problem), (status = 401, body = Problem), (status = 403, body = Problem), (status = 409, body = Problem), (status = 413, body = Problem), (status = 415, body = Problem)))]
 async fn create(
-    State(gate): State<Gate>,
+    Acting(gate): Acting<Gate>,
     Editor(operator): Editor,
     JsonBody(body): JsonBody<RuleBody>,
 ) -> Result<(StatusCode, Json<RuleView>), ApiError> {
@@ -215,7 +215,7 @@ async fn get(
 #[utoipa::path(put, path = "/api/filters/{id}", tag = "Filters", params(("id" = i64, Path, minimum = 1)), request_body = RuleBody,
     responses((status = 200, body = RuleView), (status = 400, body = Problem), (status = 401, body = Problem), (status = 403, body = Problem), (status = 404, body = Problem), (status = 413, body = Problem), (status = 415, body = Problem)))]
 async fn replace(
-    State(gate): State<Gate>,
+    Acting(gate): Acting<Gate>,
     Editor(operator): Editor,
     Path(id): Path<String>,
     JsonBody(body): JsonBody<RuleBody>,
@@ -232,7 +232,7 @@ async fn replace(
 #[utoipa::path(delete, path = "/api/filters/{id}", tag = "Filters", params(("id" = i64, Path, minimum = 1)),
     responses((status = 204, description = "gone"), (status = 400, body = Problem), (status = 401, body = Problem), (status = 403, body = Problem), (status = 404, body = Problem)))]
 async fn delete(
-    State(gate): State<Gate>,
+    Acting(gate): Acting<Gate>,
     Editor(operator): Editor,
     Path(id): Path<String>,
 ) -> Result<StatusCode, ApiError> {

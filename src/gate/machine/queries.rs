@@ -2,10 +2,11 @@
 
 use jiff::Timestamp;
 use secrecy::{ExposeSecret as _, SecretString};
+use serde_json::json;
 
 use super::model::{Issued, LOGIN_LENGTH, PASSWORD_LENGTH, hash_password, is_upstream_login};
 use crate::app::App;
-use crate::db::{Db, DbError, Tenant, TenantTx, sql};
+use crate::db::{ActorKind, By, Db, DbError, Entry, Tenant, TenantTx, sql};
 use crate::gate::upstream::{NoToken, place, store_login};
 use crate::http::Machine;
 use crate::kernel::keyring::Keyring;
@@ -103,6 +104,7 @@ pub async fn insert_issued(
     if !claim_login_name(&tx, &login, id).await? {
         return Ok(None);
     }
+    tx.record("machine.create", &login, json!({ "id": id })).await?;
     tx.commit().await?;
     Ok(Some(Issued { login, password }))
 }
@@ -144,6 +146,10 @@ pub async fn remove(db: &Db, tenant: Tenant, machine: i64) -> Result<bool, DbErr
     .await?;
     tx.platform(sql!("platform/delete_machine_login"), &[&tenant.id(), &machine])
         .await?;
+    if removed == 1 {
+        tx.record("machine.remove", &machine.to_string(), json!({}))
+            .await?;
+    }
     tx.commit().await?;
     Ok(removed == 1)
 }
@@ -217,6 +223,15 @@ pub async fn insert_accepted(
     store_login(app, &tx, id, who, token, user_agent).await?;
     tx.platform(sql!("platform/delete_unbound_login"), &[&who.login])
         .await?;
+    // The machine itself did it, by its login.
+    let by = By {
+        kind: ActorKind::Machine,
+        id: Some(id),
+        name: who.login.as_str().into(),
+        ..(*app.db.hands()).clone()
+    };
+    let entry = Entry::done("machine.enrol", &who.login, json!({ "id": id }));
+    tx.record_by(&by, entry).await?;
     tx.commit().await?;
     Ok(Some(id))
 }
@@ -306,6 +321,8 @@ pub async fn update_name(app: &App, machine: &Machine, name: &str) -> Result<(),
         &[&machine.tenant.id(), &machine.id, &name],
     )
     .await?;
+    tx.record("machine.name", &machine.login, json!({ "name": name }))
+        .await?;
     tx.commit().await
 }
 
@@ -373,6 +390,11 @@ pub async fn relocate(app: &App, machine: &Machine, to: Tenant, name: &str) -> R
         &[&from.id(), &machine.id],
     )
     .await?;
+    // Neither tenant learns which the other is.
+    tx.record("machine.come", &login, json!({ "id": id })).await?;
+    let tx = tx.into_tenant(from).await?;
+    tx.record("machine.leave", &login, json!({ "id": machine.id }))
+        .await?;
     tx.commit().await?;
     Ok(true)
 }

@@ -1,5 +1,7 @@
 use std::sync::Arc;
 
+use super::{Caller, Machine};
+
 /// Who does something.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Actor {
@@ -28,4 +30,26 @@ pub enum Actor {
     Cli,
     /// A part of Garrison that acts by itself.
     Auto(&'static str),
+}
+
+impl Machine {
+    /// Who this is, for what is put on record.
+    #[must_use]
+    pub fn actor(&self) -> Actor {
+        Actor::Machine {
+            id: self.id,
+            login: Arc::clone(&self.login),
+        }
+    }
+}
+
+impl Caller {
+    /// Who this is, for what is put on record: a login that no tenant has yet is known once it is enrolled.
+    #[must_use]
+    pub fn actor(&self) -> Actor {
+        match self {
+            Self::Machine(machine) => machine.actor(),
+            Self::Unbound(_) => Actor::Auto("enrolment"),
+        }
+    }
 }

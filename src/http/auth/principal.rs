@@ -127,6 +127,16 @@ impl Principal {
         }
     }
 
+    /// Who acts, for the record.
+    #[must_use]
+    pub fn actor(&self) -> Actor {
+        actor(
+            self.who,
+            &self.name,
+            self.is_platform_admin && self.role.is_none(),
+        )
+    }
+
     /// The principal in its tenant.
     ///
     /// # Errors
@@ -142,6 +152,28 @@ impl Principal {
             name: self.name,
             as_platform: self.is_platform_admin && self.role.is_none(),
         })
+    }
+}
+
+fn actor(who: Who, name: &Name, as_platform: bool) -> Actor {
+    let name = name.as_str();
+    match who {
+        Who::Token(id) if name.is_empty() => Actor::Token {
+            id,
+            name: format!("token {id}").into(),
+        },
+        Who::Token(id) => Actor::Token {
+            id,
+            name: name.into(),
+        },
+        Who::User(id) if as_platform => Actor::User {
+            id,
+            name: format!("{name} (platform)").into(),
+        },
+        Who::User(id) => Actor::User {
+            id,
+            name: name.into(),
+        },
     }
 }
 
@@ -162,20 +194,7 @@ impl Operator {
     /// Who acts, for the record.
     #[must_use]
     pub fn actor(&self) -> Actor {
-        match self.who {
-            Who::Token(id) => Actor::Token {
-                id,
-                name: self.name.as_str().into(),
-            },
-            Who::User(id) if self.as_platform => Actor::User {
-                id,
-                name: format!("{} (platform)", self.name.as_str()).into(),
-            },
-            Who::User(id) => Actor::User {
-                id,
-                name: self.name.as_str().into(),
-            },
-        }
+        actor(self.who, &self.name, self.as_platform)
     }
 
     /// The same as people read it.

@@ -185,6 +185,12 @@ pub async fn everything(db: &Db, tenant: Tenant) -> Result<Counts, DbError> {
                 n => gone += n,
             }
         }
+        loop {
+            match queries::delete_trail(db, tenant, &mut counts).await? {
+                0 => break,
+                n => gone += n,
+            }
+        }
         if gone == 0 {
             return Ok(counts);
         }

@@ -85,6 +85,10 @@ pub async fn update_delivers(db: &Db, tenant: Tenant, machine: i64, delivers: bo
             .await?;
         tx.execute(sql!("decision/insert_lane"), &[&tenant.id()]).await?;
     }
+    if found == 1 {
+        let details = serde_json::json!({ "deliver": delivers });
+        tx.record("machine.change", &machine.to_string(), details).await?;
+    }
     tx.commit().await?;
     Ok(found == 1)
 }

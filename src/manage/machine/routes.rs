@@ -8,7 +8,7 @@ use utoipa_axum::routes;
 
 use super::queries::{self, MachineRow};
 use crate::app::App;
-use crate::http::{ApiError, Editor, JsonBody, Operator, Problem};
+use crate::http::{Acting, ApiError, Editor, JsonBody, Operator, Problem};
 use crate::kernel::time::rfc3339_millis;
 
 const NOT_FOUND: ApiError = ApiError::NotFound("machine not found");
@@ -142,7 +142,7 @@ async fn show(
 #[utoipa::path(patch, path = "/api/machines/{id}", tag = "Machines", operation_id = "change_machine", params(("id" = i64, Path)), request_body = MachineChange,
     responses((status = 200, body = MachineView), (status = 400, body = Problem), (status = 401, body = Problem), (status = 403, body = Problem), (status = 404, body = Problem), (status = 413, body = Problem), (status = 415, body = Problem)))]
 async fn change(
-    State(app): State<App>,
+    Acting(app): Acting<App>,
     Editor(operator): Editor,
     Path(id): Path<String>,
     JsonBody(change): JsonBody<MachineChange>,

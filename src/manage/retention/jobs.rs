@@ -1,3 +1,4 @@
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use rand::RngExt as _;
@@ -7,7 +8,7 @@ use uuid::Uuid;
 use super::model::{self, Class, Own};
 use super::queries::{self, Place, Portion, Sweep};
 use crate::app::App;
-use crate::db::{DbError, Tenant};
+use crate::db::{By, DbError, Tenant};
 
 /// How often a tenant's rows are swept, over all replicas; each process does it once more when it starts.
 const EVERY: Duration = Duration::from_hours(1);
@@ -55,8 +56,10 @@ async fn sweep_tenant(
     let Some(sweep) = queries::claim(&app.db, tenant, owner).await? else {
         return Ok(());
     };
-    let done = Sweeper { app, sweep, stop }.run().await;
-    queries::release(&app.db, &sweep, matches!(done, Ok(true))).await?;
+    let mut gone = BTreeMap::new();
+    let done = Sweeper { app, sweep, stop }.run(&mut gone).await;
+    let db = app.db.by(By::auto("retention"));
+    queries::release(&db, &sweep, matches!(done, Ok(true)), &gone).await?;
     done.map(|_| ())
 }
 
@@ -88,8 +91,8 @@ struct Sweeper<'a> {
 }
 
 impl Sweeper<'_> {
-    /// Whether it came to its end.
-    async fn run(&self) -> Result<bool, DbError> {
+    /// Whether it came to its end; what went is added to `all`.
+    async fn run(&self, all: &mut BTreeMap<&'static str, u64>) -> Result<bool, DbError> {
         let tenant = self.sweep.tenant;
         let own = queries::list(&self.app.db, tenant).await?;
         for (step, class, what) in STEPS {
@@ -104,6 +107,7 @@ impl Sweeper<'_> {
             if gone == 0 {
                 continue;
             }
+            *all.entry(what).or_insert(0) += gone;
             metrics::counter!("garrison_retention_deleted_total", "what" => what).increment(gone);
             tracing::info!(tenant = tenant.id(), what, gone, days, "old rows went");
             if step == Step::GivenUp {

@@ -121,6 +121,15 @@ pub fn rules(defaults: &Lifetimes, own: &Own) -> Vec<Rule> {
     CLASSES.iter().map(rule).collect()
 }
 
+/// A tenant's own wishes by the names of their classes.
+#[must_use]
+pub fn named(own: &Own) -> BTreeMap<&'static str, i32> {
+    let class = |code: &i16| CLASSES.iter().find(|class| class.code == *code);
+    own.iter()
+        .filter_map(|(code, days)| Some((class(code)?.name, *days)))
+        .collect()
+}
+
 /// Why a wish is refused.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Refused {

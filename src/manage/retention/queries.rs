@@ -1,5 +1,7 @@
 //! Rows that lived for long enough, a portion a transaction.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 use uuid::Uuid;
 
@@ -35,6 +37,8 @@ pub async fn replace(db: &Db, tenant: Tenant, own: &Own) -> Result<(), DbError> 
         .await?;
     tx.execute(sql!("retention/upsert"), &[&tenant.id(), &classes, &days])
         .await?;
+    let own = model::named(own);
+    tx.record("retention.replace", "", serde_json::json!(own)).await?;
     tx.commit().await
 }
 
@@ -93,7 +97,7 @@ pub async fn claim(db: &Db, tenant: Tenant, owner: Uuid) -> Result<Option<Sweep>
 }
 
 /// Gives it back; `done` when it came to its end.
-pub async fn release(db: &Db, sweep: &Sweep, done: bool) -> Result<(), DbError> {
+pub async fn release(db: &Db, sweep: &Sweep, done: bool, gone: &BTreeMap<&str, u64>) -> Result<(), DbError> {
     let mut connection = db.connection().await?;
     let tx = db.tenant(&mut connection, sweep.tenant).await?;
     tx.execute(
@@ -106,6 +110,9 @@ pub async fn release(db: &Db, sweep: &Sweep, done: bool) -> Result<(), DbError> 
         ],
     )
     .await?;
+    if !gone.is_empty() {
+        tx.record("retention.sweep", "", serde_json::json!(gone)).await?;
+    }
     tx.commit().await
 }
 

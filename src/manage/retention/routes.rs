@@ -11,7 +11,7 @@ use utoipa_axum::routes;
 use super::model::{self, CLASSES, Own};
 use super::queries;
 use crate::app::App;
-use crate::http::{ApiError, Editor, JsonBody, Operator, Problem};
+use crate::http::{Acting, ApiError, Editor, JsonBody, Operator, Problem};
 
 /// How long rows live.
 pub fn routes() -> OpenApiRouter<App> {
@@ -73,7 +73,7 @@ struct Wishes(BTreeMap<String, Option<i64>>);
     responses((status = 200, body = RetentionView), (status = 400, body = Problem), (status = 401, body = Problem),
         (status = 403, body = Problem), (status = 503, body = Problem)))]
 async fn replace(
-    State(app): State<App>,
+    Acting(app): Acting<App>,
     Editor(operator): Editor,
     JsonBody(wishes): JsonBody<Wishes>,
 ) -> Result<Json<RetentionView>, ApiError> {

@@ -6,7 +6,6 @@ mod routes;
 
 pub use model::is_name;
 pub use queries::{
-    NewTenant, TenantRow, find, find_any, forget, get, insert, list, remove, rename, renew_key, set_forward,
-    set_suspended,
+    Change, NewTenant, TenantRow, find, find_any, forget, get, insert, list, remove, renew_key, update,
 };
 pub use routes::routes;

@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 use rand::RngExt as _;
+use serde_json::json;
 
 use crate::db::{Db, DbError, Tenant, TenantTx, sql};
 use crate::kernel::keyring::Keyring;
@@ -68,6 +69,8 @@ pub async fn insert(
     .await?;
     let tx = tx.into_tenant(Tenant::proven(id)).await?;
     fill(&tx).await?;
+    tx.record("tenant.create", name, json!({ "forwards": forward_enabled }))
+        .await?;
     tx.commit().await?;
     Ok(Some(NewTenant { id, enrolment_key }))
 }
@@ -96,26 +99,42 @@ pub async fn get(db: &Db, id: i32) -> Result<Option<TenantRow>, DbError> {
     Ok(row.as_ref().map(TenantRow::from_row))
 }
 
-/// Gives a tenant another name; a conflict when it is taken.
-///
-/// # Errors
-/// As the statement fails.
-pub async fn rename(db: &Db, id: i32, name: &str) -> Result<(), DbError> {
-    let mut connection = db.connection().await?;
-    let tx = db.platform(&mut connection).await?;
-    tx.execute(sql!("tenant/update_name"), &[&id, &name]).await?;
-    tx.commit().await
+/// What changes of a tenant.
+#[derive(Debug, Default)]
+pub struct Change<'a> {
+    /// Another name.
+    pub name: Option<&'a str>,
+    /// Whether its alerts may leave to CAPI.
+    pub forward_enabled: Option<bool>,
+    /// Whether its people and programs are shut out. Its engines are served all along.
+    pub suspended: Option<bool>,
 }
 
-/// Shuts a tenant's people and programs out, or lets them in again. Its engines are served all along.
+/// Changes a tenant; a conflict when the name is taken.
 ///
 /// # Errors
-/// As the statement fails.
-pub async fn set_suspended(db: &Db, id: i32, suspended: bool) -> Result<(), DbError> {
+/// As the statements fail; then nothing is changed.
+pub async fn update(db: &Db, tenant: i32, change: &Change<'_>) -> Result<(), DbError> {
     let mut connection = db.connection().await?;
     let tx = db.platform(&mut connection).await?;
-    tx.execute(sql!("tenant/update_suspended"), &[&id, &suspended])
-        .await?;
+    let mut done = serde_json::Map::new();
+    if let Some(name) = change.name {
+        tx.execute(sql!("tenant/update_name"), &[&tenant, &name]).await?;
+        done.insert("name".to_owned(), name.into());
+    }
+    if let Some(on) = change.forward_enabled {
+        tx.execute(sql!("tenant/update_forward"), &[&tenant, &on]).await?;
+        done.insert("forwards".to_owned(), on.into());
+    }
+    if let Some(on) = change.suspended {
+        tx.execute(sql!("tenant/update_suspended"), &[&tenant, &on])
+            .await?;
+        done.insert("suspended".to_owned(), on.into());
+    }
+    let tx = tx.into_tenant(Tenant::proven(tenant)).await?;
+    if !done.is_empty() {
+        tx.record("tenant.change", "", done.into()).await?;
+    }
     tx.commit().await
 }
 
@@ -158,26 +177,6 @@ pub async fn forget(db: &Db, tenant: Tenant) -> Result<(), DbError> {
     tx.commit().await
 }
 
-/// Switches forwarding to CAPI for one tenant.
-///
-/// # Errors
-/// As the statement fails.
-pub async fn set_forward(db: &Db, tenant: Tenant, enabled: bool) -> Result<(), DbError> {
-    set_forward_of(db, tenant.id(), enabled).await
-}
-
-/// The same, by its number.
-///
-/// # Errors
-/// As the statement fails.
-pub async fn set_forward_of(db: &Db, tenant: i32, enabled: bool) -> Result<(), DbError> {
-    let mut connection = db.connection().await?;
-    let tx = db.platform(&mut connection).await?;
-    tx.execute(sql!("tenant/update_forward"), &[&tenant, &enabled])
-        .await?;
-    tx.commit().await
-}
-
 /// Makes a new enrolment key in place of the one before.
 ///
 /// # Errors
@@ -197,6 +196,8 @@ pub async fn renew_key(db: &Db, ring: &Keyring, tenant: Tenant) -> Result<String
         &[&hash, &3i16, &Some(tenant.id()), &0i64, &None::<Timestamp>],
     )
     .await?;
+    let tx = tx.into_tenant(tenant).await?;
+    tx.record("tenant.key", "", json!({})).await?;
     tx.commit().await?;
     Ok(key)
 }
@@ -211,5 +212,7 @@ pub async fn remove(db: &Db, tenant: Tenant) -> Result<(), DbError> {
     tx.execute(sql!("tenant/update_removed"), &[&tenant.id()]).await?;
     tx.execute(sql!("platform/delete_tenant_credentials"), &[&tenant.id()])
         .await?;
+    let tx = tx.into_tenant(tenant).await?;
+    tx.record("tenant.remove", "", json!({})).await?;
     tx.commit().await
 }

@@ -7,9 +7,9 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::model::is_name;
-use super::queries::{self, TenantRow};
+use super::queries::{self, Change, TenantRow};
 use crate::app::App;
-use crate::http::{ApiError, JsonBody, Problem};
+use crate::http::{ActsBy as _, ApiError, JsonBody, Principal, Problem, Trace};
 use crate::kernel::time::rfc3339_millis;
 
 const NOT_FOUND: ApiError = ApiError::NotFound("tenant not found");
@@ -110,8 +110,11 @@ async fn list(State(app): State<App>) -> Result<Json<Vec<TenantView>>, ApiError>
     responses((status = 201, body = NewTenantView), (status = 400, body = Problem), (status = 401, body = Problem), (status = 409, body = Problem), (status = 413, body = Problem), (status = 415, body = Problem)))]
 async fn create(
     State(app): State<App>,
+    trace: Trace,
+    principal: Principal,
     JsonBody(body): JsonBody<TenantBody>,
 ) -> Result<(StatusCode, Json<NewTenantView>), ApiError> {
+    let app = app.by(trace.by(&principal.actor()));
     let name = name(&body.name)?;
     let fill = app.fill_tenant;
     let made = queries::insert(&app.db, &app.ring, name, body.forward_enabled, async |tx| {
@@ -139,19 +142,19 @@ async fn show(State(app): State<App>, Path(id): Path<String>) -> Result<Json<Ten
     responses((status = 200, body = TenantView), (status = 400, body = Problem), (status = 401, body = Problem), (status = 404, body = Problem), (status = 409, body = Problem), (status = 413, body = Problem), (status = 415, body = Problem)))]
 async fn change(
     State(app): State<App>,
+    trace: Trace,
+    principal: Principal,
     Path(id): Path<String>,
     JsonBody(body): JsonBody<ChangeBody>,
 ) -> Result<Json<TenantView>, ApiError> {
+    let app = app.by(trace.by(&principal.actor()));
     let row = find(&app, &id).await?;
-    if let Some(text) = &body.name {
-        queries::rename(&app.db, row.id, name(text)?).await?;
-    }
-    if let Some(on) = body.forward_enabled {
-        queries::set_forward_of(&app.db, row.id, on).await?;
-    }
-    if let Some(on) = body.suspended {
-        queries::set_suspended(&app.db, row.id, on).await?;
-    }
+    let change = Change {
+        name: body.name.as_deref().map(name).transpose()?,
+        forward_enabled: body.forward_enabled,
+        suspended: body.suspended,
+    };
+    queries::update(&app.db, row.id, &change).await?;
     Ok(Json(find(&app, &id).await?.into()))
 }
 

@@ -2,6 +2,7 @@
 
 use cidr::IpCidr;
 use jiff::Timestamp;
+use serde_json::json;
 
 use super::model::Draft;
 use crate::db::{Db, DbError, Tenant, TenantTx, sql};
@@ -130,6 +131,12 @@ async fn add(
         &[&hash, &kind, &Some(tenant), &id, &draft.expires_at],
     )
     .await?;
+    let (action, from) = match rotated_from {
+        Some(old) => ("token.rotate", Some(old)),
+        None => ("token.create", None),
+    };
+    let details = json!({ "name": draft.name, "scopes": draft.permissions().names().collect::<Vec<_>>(), "last4": last4, "from": from });
+    tx.record(action, &id.to_string(), details).await?;
     Ok(Made { id, text })
 }
 
@@ -211,6 +218,9 @@ pub async fn revoke(db: &Db, tenant: Tenant, id: i64) -> Result<bool, DbError> {
         &[&Some(tenant.id()), &id],
     )
     .await?;
+    if revoked == 1 {
+        tx.record("token.revoke", &id.to_string(), json!({})).await?;
+    }
     tx.commit().await?;
     Ok(revoked == 1)
 }

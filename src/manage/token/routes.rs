@@ -10,7 +10,7 @@ use utoipa_axum::routes;
 use super::model::{Draft, LONGEST_OVERLAP, OVERLAP, Wrong, ends_soon, lifetime};
 use super::queries::{self, Made, TokenRow};
 use crate::app::App;
-use crate::http::{ApiError, Editor, JsonBody, Operator, Permissions, Problem};
+use crate::http::{Acting, ApiError, Editor, JsonBody, Operator, Permissions, Problem};
 use crate::kernel::time::rfc3339_millis;
 
 const NOT_FOUND: ApiError = ApiError::NotFound("token not found");
@@ -132,7 +132,7 @@ async fn list(State(app): State<App>, operator: Operator) -> Result<Json<Vec<Tok
 #[utoipa::path(post, path = "/api/tokens", tag = "Tokens", operation_id = "create_token", request_body = TokenBody,
     responses((status = 201, body = MadeView), (status = 400, body = Problem), (status = 401, body = Problem), (status = 403, body = Problem, description = "also for a scope that reaches further than the maker's"), (status = 413, body = Problem), (status = 415, body = Problem)))]
 async fn create(
-    State(app): State<App>,
+    Acting(app): Acting<App>,
     Editor(operator): Editor,
     JsonBody(body): JsonBody<TokenBody>,
 ) -> Result<(StatusCode, Json<MadeView>), ApiError> {
@@ -173,7 +173,7 @@ async fn show(
 #[utoipa::path(delete, path = "/api/tokens/{id}", tag = "Tokens", operation_id = "revoke_token", params(("id" = i64, Path)),
     responses((status = 204, description = "it opens nothing any more"), (status = 401, body = Problem), (status = 403, body = Problem), (status = 404, body = Problem)))]
 async fn revoke(
-    State(app): State<App>,
+    Acting(app): Acting<App>,
     Editor(operator): Editor,
     Path(id): Path<String>,
 ) -> Result<StatusCode, ApiError> {
@@ -190,7 +190,7 @@ async fn revoke(
 #[utoipa::path(post, path = "/api/tokens/{id}/rotate", tag = "Tokens", operation_id = "rotate_token", params(("id" = i64, Path)), request_body = RotateBody,
     responses((status = 201, body = MadeView), (status = 400, body = Problem), (status = 401, body = Problem), (status = 403, body = Problem), (status = 404, body = Problem), (status = 409, body = Problem, description = "revoked or expired"), (status = 413, body = Problem), (status = 415, body = Problem)))]
 async fn rotate(
-    State(app): State<App>,
+    Acting(app): Acting<App>,
     Editor(operator): Editor,
     Path(id): Path<String>,
     JsonBody(body): JsonBody<RotateBody>,

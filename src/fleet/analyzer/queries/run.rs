@@ -4,11 +4,11 @@ use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio_postgres::Row;
 use uuid::Uuid;
 
-use crate::db::{Db, DbError, Tenant, TenantTx, sql};
+use crate::db::{By, Db, DbError, Entry, Tenant, TenantTx, sql};
 use crate::fleet::analyzer::model::{
     Analyzer, DAYS_KEPT, DECISION_LIMIT, Finding, Found, Outcome, Push, RESULT_LIMIT, RUNS_KEPT, Run,
 };
@@ -140,9 +140,20 @@ pub async fn finish(db: &Db, turn: &Turn<'_>, found: Result<Found, String>) -> R
         &[&tenant.id(), &id, &RUNS_KEPT, &DAYS_KEPT],
     )
     .await?;
-    // Last: whoever wakes the lanes of all tenants waits for this row.
+    // Last but one: whoever wakes the lanes of all tenants waits for this row.
     if !hold(&tx, turn.lease, TERM).await? {
         return Ok(None);
+    }
+    // What it found by itself and did nothing about is among its runs.
+    if turn.by_hand || run.decisions > 0 {
+        let by_itself = By::auto("analyzer");
+        let details = json!({ "decisions": run.decisions, "detections": run.detections, "error": run.error });
+        let entry = Entry::done("analyzer.run", &turn.analyzer.slug, details);
+        if turn.by_hand {
+            tx.record_entry(entry).await?;
+        } else {
+            tx.record_by(&by_itself, entry).await?;
+        }
     }
     tx.commit().await?;
     Ok(Some(run))

@@ -11,14 +11,19 @@ pub use set::{
 
 use uuid::Uuid;
 
-use super::model::{Audit, Record, Subject};
+use super::model::{Act, Audit, Record, Subject};
 use crate::db::{Db, DbError, Tenant, TenantTx, sql};
 use crate::fleet::decision::model::{Fact, HAND_ORIGIN};
 use crate::kernel::geo::Place;
 
 /// Remembers what was done, among the alerts, together with the deed, and where that is.
 pub async fn insert_audit(tx: &TenantTx<'_>, audit: &Audit<'_>, place: Option<Place>) -> Result<(), DbError> {
-    insert(tx, &audit.record(), &place.unwrap_or_default()).await
+    insert(tx, &audit.record(), &place.unwrap_or_default()).await?;
+    let action = match audit.kind {
+        Act::Ban { .. } => "decision.ban",
+        Act::Unban { .. } => "decision.unban",
+    };
+    tx.record(action, &audit.subject.value(), audit.details()).await
 }
 
 /// The same, of whatever was done.

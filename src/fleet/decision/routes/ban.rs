@@ -1,4 +1,3 @@
-use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use jiff::Timestamp;
@@ -19,7 +18,7 @@ use crate::fleet::decision::model::{
 use crate::fleet::decision::queries::{self, Claim, Delivered, Hand, Source, announce};
 use crate::fleet::lapi::{self, Server};
 use crate::fleet::replication;
-use crate::http::{ApiError, Editor, JsonBody, Operator, Problem};
+use crate::http::{Acting, ApiError, Editor, JsonBody, Operator, Problem};
 use crate::outbound::client::Failure;
 use crate::outbound::lapi::{LapiError, Target};
 
@@ -51,7 +50,7 @@ pub struct BanBody {
         ("idempotency-key" = Option<String>, Header, description = "1 to 255 printable characters, remembered for a day")),
     responses((status = 200, body = DoneView), (status = 202, body = DoneView, description = "queued for a server that cannot be reached"), (status = 400, body = Problem), (status = 401, body = Problem), (status = 403, body = Problem), (status = 404, body = Problem), (status = 409, body = Problem), (status = 413, body = Problem), (status = 415, body = Problem), (status = 500, body = Problem), (status = 502, body = Problem)))]
 pub async fn ban(
-    State(app): State<App>,
+    Acting(app): Acting<App>,
     Editor(operator): Editor,
     headers: HeaderMap,
     JsonBody(body): JsonBody<BanBody>,

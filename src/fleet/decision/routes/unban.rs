@@ -1,4 +1,4 @@
-use axum::extract::{Path, State};
+use axum::extract::Path;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use serde::{Deserialize, Serialize};
@@ -16,7 +16,7 @@ use crate::fleet::decision::model::{Act, Audit, Fact, OUR_ORIGIN, Subject, is_lo
 use crate::fleet::decision::queries::{self, Source, announce, delete_said, lift, list_by_address};
 use crate::fleet::lapi::Server;
 use crate::fleet::replication;
-use crate::http::{ApiError, Editor, JsonBody, Operator, Problem, QueryOf};
+use crate::http::{Acting, ApiError, Editor, JsonBody, Operator, Problem, QueryOf};
 use crate::kernel::net::parse_block;
 use crate::outbound::lapi::{LapiError, Target};
 
@@ -44,7 +44,7 @@ pub struct ServerQuery {
         ("x-crowdsieve-actor" = Option<String>, Header, description = "for whom; kept as a note")), request_body = UnbanBody,
     responses((status = 200, body = DoneView), (status = 400, body = Problem), (status = 401, body = Problem), (status = 403, body = Problem), (status = 404, body = Problem), (status = 409, body = Problem), (status = 413, body = Problem), (status = 415, body = Problem), (status = 500, body = Problem), (status = 502, body = Problem)))]
 pub async fn unban(
-    State(app): State<App>,
+    Acting(app): Acting<App>,
     Editor(operator): Editor,
     Path(id): Path<String>,
     QueryOf(query): QueryOf<ServerQuery>,
@@ -160,9 +160,9 @@ async fn record(
         }
     }
     let place = app.geoip.files().place(audit.subject.0.lo());
-    queries::insert_audit(&tx, &audit, place).await?;
     // The server may have several about the same, or not have said which it was.
     replication::read_anew(&tx, server.id).await?;
+    queries::insert_audit(&tx, &audit, place).await?;
     Ok(tx.commit().await?)
 }
 
@@ -173,7 +173,7 @@ async fn record(
         ("idempotency-key" = Option<String>, Header, description = "1 to 255 printable characters, remembered for a day")),
     responses((status = 200, body = DoneView), (status = 202, body = DoneView, description = "queued for a server that cannot be reached"), (status = 400, body = Problem), (status = 401, body = Problem), (status = 403, body = Problem), (status = 404, body = Problem), (status = 409, body = Problem), (status = 413, body = Problem), (status = 415, body = Problem)))]
 pub async fn unban_everywhere(
-    State(app): State<App>,
+    Acting(app): Acting<App>,
     Editor(operator): Editor,
     headers: HeaderMap,
     JsonBody(body): JsonBody<UnbanBody>,

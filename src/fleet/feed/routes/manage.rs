@@ -11,7 +11,7 @@ use crate::app::App;
 use crate::db::DbError;
 use crate::fleet::feed::model::{Draft, FEED_LIMIT, Feed, TOKEN_LIMIT};
 use crate::fleet::feed::queries::{self, TokenRow};
-use crate::http::{ApiError, Editor, JsonBody, Operator, Problem};
+use crate::http::{Acting, ApiError, Editor, JsonBody, Operator, Problem};
 use crate::kernel::secret::{self, Kind};
 use crate::kernel::time::rfc3339_millis;
 
@@ -132,7 +132,7 @@ pub async fn list(State(app): State<App>, operator: Operator) -> Result<Json<Vec
 #[utoipa::path(post, path = "/api/feeds", tag = "Feeds", operation_id = "create_feed", request_body = FeedBody,
     responses((status = 201, body = FeedView), (status = 400, body = Problem), (status = 401, body = Problem), (status = 403, body = Problem), (status = 409, body = Problem), (status = 413, body = Problem), (status = 415, body = Problem)))]
 pub async fn create(
-    State(app): State<App>,
+    Acting(app): Acting<App>,
     Editor(operator): Editor,
     JsonBody(body): JsonBody<FeedBody>,
 ) -> Result<(StatusCode, Json<FeedView>), ApiError> {
@@ -162,7 +162,7 @@ pub async fn create(
 #[utoipa::path(delete, path = "/api/feeds/{name}", tag = "Feeds", operation_id = "delete_feed", params(("name" = String, Path)),
     responses((status = 204, description = "gone"), (status = 401, body = Problem), (status = 403, body = Problem), (status = 404, body = Problem)))]
 pub async fn delete(
-    State(app): State<App>,
+    Acting(app): Acting<App>,
     Editor(operator): Editor,
     Path(name): Path<String>,
 ) -> Result<StatusCode, ApiError> {
@@ -177,7 +177,7 @@ pub async fn delete(
 #[utoipa::path(post, path = "/api/feeds/{name}/tokens", tag = "Feeds", operation_id = "create_feed_token", params(("name" = String, Path)),
     responses((status = 201, body = NewTokenView), (status = 401, body = Problem), (status = 403, body = Problem), (status = 404, body = Problem), (status = 409, body = Problem)))]
 pub async fn create_token(
-    State(app): State<App>,
+    Acting(app): Acting<App>,
     Editor(operator): Editor,
     Path(name): Path<String>,
 ) -> Result<(StatusCode, Json<NewTokenView>), ApiError> {
@@ -199,7 +199,7 @@ pub async fn create_token(
     params(("name" = String, Path), ("id" = i64, Path, minimum = 1)),
     responses((status = 204, description = "revoked"), (status = 401, body = Problem), (status = 403, body = Problem), (status = 404, body = Problem)))]
 pub async fn delete_token(
-    State(app): State<App>,
+    Acting(app): Acting<App>,
     Editor(operator): Editor,
     Path((name, id)): Path<(String, String)>,
 ) -> Result<StatusCode, ApiError> {

@@ -10,7 +10,7 @@ use crate::gate::machine::model::EnrolRequest;
 use crate::gate::machine::queries;
 use crate::gate::relay::{self, Given, Relayed};
 use crate::gate::{ApiVersion, Gate};
-use crate::http::{Caller, EngineError, bearer, read_limited};
+use crate::http::{ActsBy as _, Caller, EngineError, Trace, bearer, read_limited};
 use crate::kernel::secret::{self, Kind};
 
 /// Enrols a machine: with a key of a tenant here, otherwise at CrowdSec's console. 201 says enrolled, 200 that it was
@@ -23,10 +23,11 @@ pub(super) async fn enrol(
     ApiVersion(version): ApiVersion,
     caller: Caller,
     method: Method,
+    trace: Trace,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, EngineError> {
-    let app = &gate.app;
+    let app = &gate.app.by(trace.by(&caller.actor()));
     let raw = read_limited(&headers, body, BODY_LIMIT, BODY_LIMIT).await?;
     let request: EnrolRequest =
         serde_json::from_slice(&raw).map_err(|e| EngineError::bad_request(format!("body: {e}")))?;

@@ -19,7 +19,7 @@ use crate::gate::machine::model::{LoginRequest, verify_password};
 use crate::gate::machine::queries::{self, Known};
 use crate::gate::upstream::{self, Purpose};
 use crate::gate::{ApiVersion, Gate};
-use crate::http::{EngineError, Machine, read_limited};
+use crate::http::{Actor, ActsBy as _, EngineError, Machine, Trace, read_limited};
 use crate::kernel::keyring::same_secret;
 use crate::outbound::capi::{Credentials, Login, Token};
 
@@ -47,10 +47,11 @@ const WITHOUT_ANSWER: Duration = Duration::from_secs(12);
 pub(super) async fn login(
     State(gate): State<Gate>,
     ApiVersion(version): ApiVersion,
+    trace: Trace,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, EngineError> {
-    let app = &gate.app;
+    let app = &gate.app.by(trace.by(&Actor::Auto("enrolment")));
     let body = read_limited(&headers, body, BODY_LIMIT, BODY_LIMIT).await?;
     let request = LoginRequest::parse(&body).map_err(EngineError::bad_request)?;
     let agent = user_agent(&headers);
@@ -64,6 +65,9 @@ pub(super) async fn login(
             queries::update_seen(app, &machine, &request.scenarios, agent.as_deref()).await?;
             own_session(app, &machine)
         } else {
+            let by = trace.by(&machine.actor());
+            app.refusals
+                .note(machine.tenant, by, "machine.login", machine.login.to_string());
             Err(EngineError::new(StatusCode::UNAUTHORIZED, "wrong credentials"))
         };
     }

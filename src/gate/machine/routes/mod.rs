@@ -16,7 +16,7 @@ use crate::app::App;
 use crate::gate::relay::{self, Given, Relayed};
 use crate::gate::upstream::NoToken;
 use crate::gate::{ApiVersion, Gate};
-use crate::http::{Caller, EngineError, Machine, bearer, read_limited};
+use crate::http::{ActsBy as _, Caller, EngineError, Machine, Trace, bearer, read_limited};
 
 /// A login names every scenario the engine runs: some hundred of 50 bytes.
 const BODY_LIMIT: usize = 1 << 20;
@@ -108,9 +108,11 @@ async fn leave(
     State(gate): State<Gate>,
     version: ApiVersion,
     machine: Machine,
+    trace: Trace,
     headers: HeaderMap,
 ) -> Result<StatusCode, EngineError> {
-    remove(&gate.app, version, machine, headers, "watchers/self").await
+    let app = gate.app.by(trace.by(&machine.actor()));
+    remove(&app, version, machine, headers, "watchers/self").await
 }
 
 /// The spelling of engines up to 1.4.
@@ -120,9 +122,11 @@ async fn leave_old(
     State(gate): State<Gate>,
     version: ApiVersion,
     machine: Machine,
+    trace: Trace,
     headers: HeaderMap,
 ) -> Result<StatusCode, EngineError> {
-    remove(&gate.app, version, machine, headers, "watchers").await
+    let app = gate.app.by(trace.by(&machine.actor()));
+    remove(&app, version, machine, headers, "watchers").await
 }
 
 async fn remove(

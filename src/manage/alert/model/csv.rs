@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use super::AlertView;
+use crate::kernel::csv::cell;
 
 /// The columns, named and ordered as the API's properties.
 const COLUMNS: [&str; 40] = [
@@ -71,34 +72,11 @@ pub fn line(alert: &AlertView) -> String {
     line
 }
 
-/// What begins a formula, full-width forms included.
-const RISKY: [char; 8] = ['=', '+', '-', '@', '＝', '＋', '－', '＠'];
-
-/// A text that a spreadsheet would run begins with an apostrophe instead (OWASP, CSV injection); so does what would follow a
-/// semicolon or a tab, where these part the cells. Numbers are numbers.
 fn push(line: &mut String, value: &Value) {
-    let text = match value {
-        Value::Null => return,
-        Value::String(text) => text,
-        other => return line.push_str(&other.to_string()),
-    };
-    let quoted = text.contains([',', ';', '\t', '"', '\r', '\n']) || text.starts_with(RISKY);
-    if quoted {
-        line.push('"');
-    }
-    let mut begins = true;
-    for c in text.chars() {
-        if begins && RISKY.contains(&c) {
-            line.push('\'');
-        }
-        if c == '"' {
-            line.push('"');
-        }
-        line.push(c);
-        begins = matches!(c, ';' | '\t' | '\r' | '\n');
-    }
-    if quoted {
-        line.push('"');
+    match value {
+        Value::Null => {}
+        Value::String(text) => cell(line, text),
+        other => line.push_str(&other.to_string()),
     }
 }
 

@@ -3,7 +3,7 @@
 mod recent;
 mod small;
 
-pub use recent::erase_recent;
+pub use recent::{delete_trail, erase_recent};
 pub use small::{
     count, count_copies, delete_alerts, delete_batches, delete_rest, delete_standing, erase_small,
     list_copies, list_given, list_settings, update_withdrawn,
@@ -66,6 +66,12 @@ pub async fn insert(
             &[&tenant.id(), &(kind as i16), &actor, &digest, &complete, &counts],
         )
         .await?;
+    // The trail of a tenant that was erased went with it; this proof is what stays.
+    if let (Kind::Address, Some(row)) = (kind, &row) {
+        let target = row.get::<_, i64>("id").to_string();
+        let details = serde_json::json!({ "complete": complete });
+        tx.record("erase.address", &target, details).await?;
+    }
     tx.commit().await?;
     row.map(|row| (row.get("id"), row.get("at"), row.get("digest")))
         .ok_or_else(|| DbError::Internal("no proof was kept".to_owned()))

@@ -3,7 +3,9 @@
 use jiff::Timestamp;
 
 use super::people::PersonRow;
-use crate::db::{Db, DbError, Tenant, TenantTx, sql};
+use serde_json::json;
+
+use crate::db::{By, Db, DbError, Entry, Tenant, TenantTx, sql};
 use crate::http::Role;
 use crate::kernel::keyring::Keyring;
 use crate::kernel::secret::{self, Kind};
@@ -80,6 +82,11 @@ pub async fn set_role(
     let changed = tx
         .execute(statement, &[&tenant.id(), &person, &role.code()])
         .await?;
+    if changed == 1 {
+        let action = if join { "user.join" } else { "user.change" };
+        tx.record(action, &person.to_string(), json!({ "role": role.name() }))
+            .await?;
+    }
     tx.commit().await?;
     Ok(if changed == 0 { Err(Gone::NoMember) } else { Ok(()) })
 }
@@ -97,6 +104,9 @@ pub async fn remove(db: &Db, tenant: Tenant, person: i64) -> Result<Result<(), G
     let gone = tx
         .execute(sql!("member/delete"), &[&tenant.id(), &person])
         .await?;
+    if gone == 1 {
+        tx.record("user.remove", &person.to_string(), json!({})).await?;
+    }
     tx.commit().await?;
     Ok(if gone == 0 { Err(Gone::NoMember) } else { Ok(()) })
 }
@@ -169,6 +179,8 @@ pub async fn invite(
         &[&hash, &7i16, &Some(tenant.id()), &id, &Some(expires_at)],
     )
     .await?;
+    let details = json!({ "email": email, "role": role.name() });
+    tx.record("user.invite", &id.to_string(), details).await?;
     tx.commit().await?;
     Ok(Invitation { id, text, expires_at })
 }
@@ -209,6 +221,9 @@ pub async fn uninvite(db: &Db, tenant: Tenant, id: i64) -> Result<bool, DbError>
         &[&Some(tenant.id()), &7i16, &id],
     )
     .await?;
+    if gone == 1 {
+        tx.record("user.uninvite", &id.to_string(), json!({})).await?;
+    }
     tx.commit().await?;
     Ok(gone == 1)
 }
@@ -255,6 +270,7 @@ pub async fn get_invitation(db: &Db, hash: &[u8]) -> Result<Option<Accepted>, Db
 /// As the statements fail.
 pub async fn accept(
     db: &Db,
+    by: &By,
     invitation: &Accepted,
     name: &str,
     person: Result<i64, &str>,
@@ -298,6 +314,13 @@ pub async fn accept(
         &[&Some(tenant.id()), &7i16, &invitation.id],
     )
     .await?;
+    let details = json!({ "invitation": invitation.id, "role": invitation.role.name() });
+    let by = By {
+        id: Some(person),
+        ..by.clone()
+    };
+    tx.record_by(&by, Entry::done("user.join", &person.to_string(), details))
+        .await?;
     tx.commit().await?;
     Ok(true)
 }

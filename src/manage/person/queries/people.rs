@@ -1,8 +1,9 @@
 //! People, whatever tenants they belong to.
 
 use jiff::Timestamp;
+use serde_json::{Value, json};
 
-use crate::db::{Db, DbError, sql};
+use crate::db::{Db, DbError, PlatformTx, Tenant, sql};
 use crate::http::Role;
 use crate::kernel::keyring::Keyring;
 use crate::kernel::secret::{self, Kind};
@@ -166,7 +167,9 @@ pub async fn reset(db: &Db, ring: &Keyring, person: i64) -> Result<Option<(Strin
     let row = tx
         .query_opt(sql!("platform/update_person_reset"), &[&person, &hash, &RESET])
         .await?;
-    tx.commit().await?;
+    if row.is_some() {
+        commit_on_record(tx, person, "user.reset", json!({})).await?;
+    }
     Ok(row.map(|row| (text, row.get("reset_until"))))
 }
 
@@ -174,14 +177,14 @@ pub async fn reset(db: &Db, ring: &Keyring, person: i64) -> Result<Option<(Strin
 ///
 /// # Errors
 /// As the statement fails.
-pub async fn get_by_reset(db: &Db, hash: &[u8]) -> Result<Option<i64>, DbError> {
+pub async fn get_by_reset(db: &Db, hash: &[u8]) -> Result<Option<(i64, String)>, DbError> {
     let mut connection = db.connection().await?;
     let tx = db.platform(&mut connection).await?;
     let row = tx
         .query_opt(sql!("platform/get_person_by_reset"), &[&hash])
         .await?;
     tx.commit().await?;
-    Ok(row.map(|row| row.get("id")))
+    Ok(row.map(|row| (row.get("id"), row.get("email"))))
 }
 
 /// Sets the password of who may with this text, and ends every session; false when it has been used meanwhile.
@@ -197,8 +200,9 @@ pub async fn set_password_by_reset(db: &Db, hash: &[u8], password_hash: &str) ->
             &[&hash, &password_hash],
         )
         .await?;
-    tx.commit().await?;
-    Ok(row.is_some())
+    let Some(row) = row else { return Ok(false) };
+    commit_on_record(tx, row.get("id"), "user.password", json!({ "by": "reset" })).await?;
+    Ok(true)
 }
 
 /// Shuts a person out, or lets them in again.
@@ -206,7 +210,14 @@ pub async fn set_password_by_reset(db: &Db, hash: &[u8], password_hash: &str) ->
 /// # Errors
 /// As the statement fails.
 pub async fn set_disabled(db: &Db, person: i64, disabled: bool) -> Result<(), DbError> {
-    change(db, sql!("platform/update_person_disabled"), person, disabled).await
+    let action = if disabled { "user.disable" } else { "user.enable" };
+    change(
+        db,
+        (sql!("platform/update_person_disabled"), action),
+        person,
+        disabled,
+    )
+    .await
 }
 
 /// Makes a person the platform's admin, or takes that away.
@@ -214,12 +225,45 @@ pub async fn set_disabled(db: &Db, person: i64, disabled: bool) -> Result<(), Db
 /// # Errors
 /// As the statement fails.
 pub async fn set_admin(db: &Db, person: i64, admin: bool) -> Result<(), DbError> {
-    change(db, sql!("platform/update_person_admin"), person, admin).await
+    let statement = sql!("platform/update_person_admin");
+    change(db, (statement, "user.platform-admin"), person, admin).await
 }
 
-async fn change(db: &Db, statement: &str, person: i64, on: bool) -> Result<(), DbError> {
+async fn change(
+    db: &Db,
+    (statement, action): (&str, &'static str),
+    person: i64,
+    on: bool,
+) -> Result<(), DbError> {
     let mut connection = db.connection().await?;
     let tx = db.platform(&mut connection).await?;
     tx.execute(statement, &[&person, &on]).await?;
+    commit_on_record(tx, person, action, json!({ "on": on })).await
+}
+
+/// Commits what happened to a person, on record in every tenant that they belong to.
+async fn commit_on_record(
+    tx: PlatformTx<'_>,
+    person: i64,
+    action: &'static str,
+    details: Value,
+) -> Result<(), DbError> {
+    let rows = tx.query(sql!("platform/list_memberships"), &[&person]).await?;
+    let mut tenants: Vec<Tenant> = rows
+        .iter()
+        .map(|row| Tenant::proven(row.get("tenant_id")))
+        .collect();
+    // In one order, because each record makes the tenant's others wait.
+    tenants.sort_unstable_by_key(|tenant| tenant.id());
+    let Some((first, others)) = tenants.split_first() else {
+        return tx.commit().await;
+    };
+    let target = person.to_string();
+    let mut tx = tx.into_tenant(*first).await?;
+    tx.record(action, &target, details.clone()).await?;
+    for tenant in others {
+        tx = tx.into_tenant(*tenant).await?;
+        tx.record(action, &target, details.clone()).await?;
+    }
     tx.commit().await
 }

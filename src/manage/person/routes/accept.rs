@@ -6,7 +6,7 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 
 use crate::app::App;
-use crate::http::{ApiError, JsonBody, Problem, hashing};
+use crate::http::{Actor, ApiError, JsonBody, Problem, Trace, hashing};
 use crate::kernel::secret::{self, Kind};
 use crate::manage::person::model::{PASSWORD_RULE, is_name, is_password};
 use crate::manage::person::queries;
@@ -32,6 +32,7 @@ pub struct AcceptBody {
         (status = 404, body = Problem, description = "no invitation, or used, or too old"), (status = 409, body = Problem), (status = 413, body = Problem), (status = 415, body = Problem), (status = 429, body = Problem), (status = 503, body = Problem)))]
 pub async fn accept(
     State(app): State<App>,
+    trace: Trace,
     JsonBody(body): JsonBody<AcceptBody>,
 ) -> Result<StatusCode, ApiError> {
     if !secret::is_well_formed(Kind::Invitation, &body.token) {
@@ -50,6 +51,10 @@ pub async fn accept(
     if !is_password(&body.password) {
         return Err(ApiError::field("password", PASSWORD_RULE));
     }
+    let by = trace.by(&Actor::User {
+        id: 0,
+        name: invitation.email.as_str().into(),
+    });
     let known = queries::get_login(&app.db, &invitation.email).await?;
     let done = match known {
         Some(known) => {
@@ -57,11 +62,11 @@ pub async fn accept(
             if !right || known.disabled {
                 return Err(ApiError::Unauthorized);
             }
-            queries::accept(&app.db, &invitation, name, Ok(known.id)).await?
+            queries::accept(&app.db, &by, &invitation, name, Ok(known.id)).await?
         }
         None => {
             let hash = hashing::hash(body.password).await?;
-            queries::accept(&app.db, &invitation, name, Err(&hash)).await?
+            queries::accept(&app.db, &by, &invitation, name, Err(&hash)).await?
         }
     };
     if !done {
@@ -92,18 +97,23 @@ pub struct ResetBody {
     responses((status = 204, description = "log in now"), (status = 400, body = Problem), (status = 404, body = Problem, description = "unknown, used, or too old"), (status = 413, body = Problem), (status = 415, body = Problem), (status = 429, body = Problem), (status = 503, body = Problem)))]
 pub async fn reset(
     State(app): State<App>,
+    trace: Trace,
     JsonBody(body): JsonBody<ResetBody>,
 ) -> Result<StatusCode, ApiError> {
     if !secret::is_well_formed(Kind::PasswordReset, &body.token) {
         return Err(NOT_FOUND);
     }
     let hash = app.ring.token_hash(&body.token);
-    let person = queries::get_by_reset(&app.db, &hash).await?.ok_or(NOT_FOUND)?;
+    let (person, email) = queries::get_by_reset(&app.db, &hash).await?.ok_or(NOT_FOUND)?;
     if !is_password(&body.password) {
         return Err(ApiError::field("password", PASSWORD_RULE));
     }
     let password = hashing::hash(body.password).await?;
-    if !queries::set_password_by_reset(&app.db, &hash, &password).await? {
+    let db = app.db.by(trace.by(&Actor::User {
+        id: person,
+        name: email.into(),
+    }));
+    if !queries::set_password_by_reset(&db, &hash, &password).await? {
         return Err(NOT_FOUND);
     }
     tracing::info!(person, "password_reset");

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::app::App;
-use crate::http::{ApiError, Editor, JsonBody, Operator, Problem, Role};
+use crate::http::{Acting, ApiError, Editor, JsonBody, Operator, Problem, Role};
 use crate::kernel::time::rfc3339_millis;
 use crate::manage::person::model::{email, is_name};
 use crate::manage::person::queries::{self, Gone, Member};
@@ -113,7 +113,7 @@ pub async fn list(State(app): State<App>, operator: Operator) -> Result<Json<Vec
 #[utoipa::path(post, path = "/api/users", tag = "Users", operation_id = "invite_user", request_body = InviteBody,
     responses((status = 201, body = InvitedView), (status = 400, body = Problem), (status = 401, body = Problem), (status = 403, body = Problem), (status = 413, body = Problem), (status = 415, body = Problem)))]
 pub async fn invite(
-    State(app): State<App>,
+    Acting(app): Acting<App>,
     Editor(operator): Editor,
     JsonBody(body): JsonBody<InviteBody>,
 ) -> Result<(StatusCode, Json<InvitedView>), ApiError> {
@@ -143,7 +143,7 @@ pub async fn invite(
 #[utoipa::path(patch, path = "/api/users/{id}", tag = "Users", operation_id = "change_user", params(("id" = i64, Path)), request_body = RoleBody,
     responses((status = 200, body = UserView), (status = 400, body = Problem), (status = 401, body = Problem), (status = 403, body = Problem), (status = 404, body = Problem), (status = 409, body = Problem, description = "the last admin"), (status = 413, body = Problem), (status = 415, body = Problem)))]
 pub async fn change(
-    State(app): State<App>,
+    Acting(app): Acting<App>,
     Editor(operator): Editor,
     Path(id): Path<String>,
     JsonBody(body): JsonBody<RoleBody>,
@@ -161,7 +161,7 @@ pub async fn change(
 #[utoipa::path(delete, path = "/api/users/{id}", tag = "Users", operation_id = "remove_user", params(("id" = i64, Path)),
     responses((status = 204, description = "gone"), (status = 401, body = Problem), (status = 403, body = Problem), (status = 404, body = Problem), (status = 409, body = Problem, description = "the last admin")))]
 pub async fn remove(
-    State(app): State<App>,
+    Acting(app): Acting<App>,
     Editor(operator): Editor,
     Path(id): Path<String>,
 ) -> Result<StatusCode, ApiError> {
@@ -177,7 +177,7 @@ pub async fn remove(
 #[utoipa::path(post, path = "/api/users/{id}/reset-password", tag = "Users", operation_id = "reset_users_password", params(("id" = i64, Path)),
     responses((status = 201, body = ResetView), (status = 401, body = Problem), (status = 403, body = Problem), (status = 404, body = Problem)))]
 pub async fn reset(
-    State(app): State<App>,
+    Acting(app): Acting<App>,
     Editor(operator): Editor,
     Path(id): Path<String>,
 ) -> Result<(StatusCode, Json<ResetView>), ApiError> {
@@ -228,7 +228,7 @@ pub async fn list_invitations(
 #[utoipa::path(delete, path = "/api/invitations/{id}", tag = "Users", operation_id = "delete_invitation", params(("id" = i64, Path)),
     responses((status = 204, description = "gone"), (status = 401, body = Problem), (status = 403, body = Problem), (status = 404, body = Problem)))]
 pub async fn uninvite(
-    State(app): State<App>,
+    Acting(app): Acting<App>,
     Editor(operator): Editor,
     Path(id): Path<String>,
 ) -> Result<StatusCode, ApiError> {
