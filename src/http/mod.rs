@@ -6,6 +6,7 @@ pub mod edge;
 mod engine;
 pub mod layers;
 mod problem;
+pub mod reads;
 mod turns;
 
 pub use auth::{
