@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # What takes too long for every change: the accounting with killed replicas and servers, ten minutes without a server, and the
-# plans of all that reads much with a million alerts. Against the release binary; half an hour.
+# plans of all that reads much with a million alerts; a primary killed under a synchronous standby, a restored base backup, a
+# rolling upgrade. Against the release binary; half an hour.
 #   GARRISON_TEST_ACCOUNTING_SECONDS=60 GARRISON_TEST_AWAY_SECONDS=600 GARRISON_TEST_PLANS_ALERTS=1000000
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -10,4 +11,9 @@ export GARRISON_TEST_BINARY=${GARRISON_TEST_BINARY:-$PWD/target/release/garrison
 export GARRISON_TEST_ACCOUNTING_SECONDS=${GARRISON_TEST_ACCOUNTING_SECONDS:-60}
 export GARRISON_TEST_AWAY_SECONDS=${GARRISON_TEST_AWAY_SECONDS:-600}
 export GARRISON_TEST_PLANS_ALERTS=${GARRISON_TEST_PLANS_ALERTS:-1000000}
-exec dev/with-postgres.sh cargo test --test main -- --test-threads 1 drill was_away contract::plans "$@"
+export GARRISON_TEST_FAILOVER_SECONDS=${GARRISON_TEST_FAILOVER_SECONDS:-20}
+dev/with-postgres.sh cargo test --test main -- --test-threads 1 drill was_away contract::plans "$@"
+# The whole suite once more, the services behind PgBouncer (transaction mode, five connections a database).
+unset GARRISON_TEST_ACCOUNTING_SECONDS GARRISON_TEST_AWAY_SECONDS GARRISON_TEST_PLANS_ALERTS GARRISON_TEST_FAILOVER_SECONDS
+export GARRISON_TEST_PGBOUNCER=1 RUST_TEST_THREADS=${RUST_TEST_THREADS:-6}
+exec dev/with-postgres.sh cargo test --no-fail-fast --test main

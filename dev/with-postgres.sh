@@ -2,6 +2,8 @@
 # Runs a command beside a throw-away PostgreSQL:   dev/with-postgres.sh COMMAND...
 #   GARRISON_TEST_DATABASE_URL   a superuser's URL on 127.0.0.1
 #   PG_BINDIR                    the server's programs
+# With GARRISON_TEST_PGBOUNCER=1 the tests' services reach it through PgBouncer in transaction mode, five connections a
+# database; with =plain through one that knows no prepared statements, as before 1.21.
 # The cluster is gone when the command ends, also when this script is killed (a leftover directory is then removed
 # by the next run).
 set -euo pipefail
@@ -24,6 +26,10 @@ dir=
 server=
 cleanup() {
   trap '' INT TERM HUP
+  if [ -n "${bouncer:-}" ]; then
+    kill -TERM "$bouncer" 2>/dev/null || true
+    wait "$bouncer" 2>/dev/null || true
+  fi
   if [ -n "$server" ]; then
     kill -INT "$server" 2>/dev/null || true
     wait "$server" 2>/dev/null || true
@@ -92,6 +98,52 @@ if [ -z "$server" ]; then
   exit 1
 fi
 unset PGPASSWORD
+
+if [ -n "${GARRISON_TEST_PGBOUNCER:-}" ]; then
+  fs=$PWD/target/lab/pgbouncer
+  if [ ! -x "$fs/usr/sbin/pgbouncer" ]; then
+    rm -rf "$fs.new" "$fs"
+    dev/trixie.sh "$fs.new" pgbouncer libc6 libevent-2.1-7t64 libssl3t64 libcares2 libpam0g libsystemd0 libcap2 libaudit1 \
+      libcap-ng0 libzstd1 zlib1g && mv "$fs.new" "$fs"
+  fi
+  prepared=200
+  [ "$GARRISON_TEST_PGBOUNCER" != plain ] || prepared=0
+  pool_port=$((port + 1))
+  while (: <"/dev/tcp/127.0.0.1/$pool_port") 2>/dev/null; do pool_port=$((pool_port + 1)); done
+  (umask 077 && printf '"postgres" "%s"\n' "$password" >"$dir/users" && cat >"$dir/pgbouncer.ini" <<INI
+[databases]
+* = host=127.0.0.1 port=$port
+[pgbouncer]
+listen_addr = 127.0.0.1
+listen_port = $pool_port
+unix_socket_dir =
+auth_type = trust
+auth_file = $dir/users
+pool_mode = transaction
+default_pool_size = 5
+max_client_conn = 2000
+max_prepared_statements = $prepared
+server_reset_query =
+server_idle_timeout = 30
+query_wait_timeout = 20
+log_connections = 0
+log_disconnections = 0
+log_stats = 0
+INI
+  )
+  if [ -n "$user" ]; then chown "$user" "$dir/users" "$dir/pgbouncer.ini"; fi
+  # Of Debian 13, with its own libraries beside it.
+  libraries=$fs/usr/lib/x86_64-linux-gnu
+  (cd / && exec setsid "${as_server[@]}" "$libraries/ld-linux-x86-64.so.2" --library-path "$libraries" \
+    "$fs/usr/sbin/pgbouncer" "$dir/pgbouncer.ini") >"$dir/pgbouncer.log" 2>&1 </dev/null &
+  bouncer=$!
+  for _ in {1..100}; do
+    (: <"/dev/tcp/127.0.0.1/$pool_port") 2>/dev/null && break
+    kill -0 "$bouncer" 2>/dev/null || { cat "$dir/pgbouncer.log" >&2; exit 1; }
+    sleep 0.1
+  done
+  export GARRISON_TEST_PGBOUNCER_PORT=$pool_port
+fi
 
 status=0
 "$@" || status=$?

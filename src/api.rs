@@ -162,9 +162,11 @@ pub fn router(gate: Gate, scrape: Scrape) -> Router {
     let doc = openapi();
     let text = serde_json::to_string(&doc).unwrap_or_default();
     let auth = app.auth.clone();
+    let late = axum::middleware::from_fn_with_state(app.db.clone(), crate::http::reads::late);
     Router::new()
         .merge(engines.with_state(gate))
         .merge(managed.with_state(app.clone()))
+        .layer(late)
         .merge(scrape.route(app))
         .route(
             "/openapi.json",

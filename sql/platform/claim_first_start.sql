@@ -1,2 +1,2 @@
--- Held by one connection while tenant default is made; other processes wait. Run by the owner, outside a transaction.
-SELECT pg_advisory_lock($1)
+-- Held by one transaction while tenant default is made; other processes wait. Run by the owner.
+SELECT pg_advisory_xact_lock($1)

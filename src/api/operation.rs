@@ -198,11 +198,6 @@ pub(super) fn describe() {
         "garrison_upstream_logins",
         "Logins sent to CAPI in the last 50 minutes, where they are counted."
     );
-    describe_gauge!(
-        "garrison_upstream_login_budget",
-        "How many of them CAPI may see, where there is a limit."
-    );
-    describe_gauge!("garrison_build_info", "Always 1; the label is the release.");
     describe_gauge!("garrison_event_streams", "Streams of live events that are open.");
     describe_gauge!(
         "garrison_forward_lag_seconds",
@@ -251,7 +246,26 @@ const LABELLED: &[(&str, &str, &[&str])] = &[
     ),
 ];
 
+/// Says what the rest is, and begins all counters.
 fn begin() {
+    use metrics::{describe_counter, describe_gauge};
+    describe_gauge!(
+        "garrison_upstream_login_budget",
+        "How many of them CAPI may see, where there is a limit."
+    );
+    describe_gauge!(
+        "garrison_read_replica_usable",
+        "Whether the standby is near enough to answer lists and statistics, where there is one."
+    );
+    describe_gauge!(
+        "garrison_read_replica_lag_seconds",
+        "How far it is behind at most; NaN while it cannot be asked."
+    );
+    describe_counter!(
+        "garrison_reads_total",
+        "Lists and statistics by who answered; failed ones were asked of the primary again."
+    );
+    describe_gauge!("garrison_build_info", "Always 1; the label is the release.");
     metrics::gauge!("garrison_build_info", "version" => env!("CARGO_PKG_VERSION")).set(1.0);
     metrics::gauge!("garrison_event_streams").set(0.0);
     for name in COUNTERS {

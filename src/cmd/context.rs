@@ -7,9 +7,10 @@ use std::sync::Arc;
 use anyhow::{Context as _, bail};
 use rand::RngExt as _;
 use secrecy::ExposeSecret as _;
+use tokio_postgres::SimpleQueryMessage;
 
 use crate::config::Config;
-use crate::db::{self, By, Cluster, Db, DbConfig, sql};
+use crate::db::{self, By, Cluster, Db, DbConfig, ReadConfig, sql};
 use crate::gate::filter;
 use crate::gate::filter::model::{Mode, RuleFile};
 use crate::http::Scope;
@@ -49,12 +50,20 @@ impl Installation {
                 (cluster.url(), Some(cluster))
             }
         };
-        let db = Db::new(&DbConfig {
+        let settings = DbConfig {
             url,
             pool_size: config.database.pool_size,
             ca_file: config.database.ca_file.clone(),
             statement_cache: config.database.statement_cache,
-        })?;
+        };
+        let mut db = Db::new(&settings)?;
+        if let Some(url) = &config.database.read_url {
+            let read = ReadConfig {
+                url: url.expose_secret().to_owned(),
+                max_lag: config.database.read_max_lag,
+            };
+            db = db.with_replica(&settings, &read).context("database.read_url")?;
+        }
         let have = db::schema_version(&db).await.context("the database")?;
         let want = db::expected_version();
         if have > want {
@@ -82,15 +91,14 @@ impl Installation {
     /// it at once: they take turns.
     pub async fn first_start(&self) -> anyhow::Result<Option<FirstStart>> {
         let import = first_rules(&self.config)?;
-        let connection = self.db.connection().await?;
-        // A session lock on this one connection, which goes with the connection if we die.
-        connection
-            .execute(sql!("platform/claim_first_start"), &[&FIRST_START_LOCK])
+        let mut connection = self.db.connection().await?;
+        // The lock of a transaction that stays open meanwhile: it goes with the connection if we die, and a pooler
+        // between us and Postgres gives that connection to nobody else.
+        let turn = connection.transaction().await?;
+        turn.execute(sql!("platform/claim_first_start"), &[&FIRST_START_LOCK])
             .await?;
         let made = self.first_start_alone(import).await;
-        connection
-            .execute(sql!("platform/release_first_start"), &[&FIRST_START_LOCK])
-            .await?;
+        turn.rollback().await?;
         made
     }
 
@@ -235,20 +243,25 @@ pub async fn get_fact(db: &Db, name: &str) -> anyhow::Result<Option<String>> {
 
 /// Transaction numbers are the cluster's own: a database restored into another one reads its logs from the start.
 async fn check_cluster(db: &Db) -> anyhow::Result<()> {
-    let here: String = {
+    // In the simple protocol, which every pooler lets through.
+    let here = {
         let connection = db.connection().await?;
-        match connection
-            .query_one("SELECT system_identifier::text FROM pg_control_system()", &[])
-            .await
-        {
-            Ok(row) => row.get(0),
+        let asked = connection
+            .simple_query("SELECT system_identifier FROM pg_control_system()")
+            .await;
+        match asked {
+            Ok(answer) => answer.into_iter().find_map(|message| match message {
+                SimpleQueryMessage::Row(row) => row.get(0).map(str::to_owned),
+                _ => None,
+            }),
             // Some hosted servers keep this from users; they do not restore by dump behind our back either.
             Err(e) => {
                 tracing::debug!(cause = %e, "the cluster does not tell its identity");
-                return Ok(());
+                None
             }
         }
     };
+    let Some(here) = here else { return Ok(()) };
     let known = shared_fact(db, "cluster", here.as_bytes()).await?;
     if known != here.as_bytes() {
         tracing::warn!("the database was restored into another cluster: all logs are read from the start");

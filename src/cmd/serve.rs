@@ -21,7 +21,7 @@ use super::output::say;
 use crate::api::{self, Scrape};
 use crate::app::{App, AutoEnrolment, Keep, Lifetimes, Settings};
 use crate::config::{Config, LogFormat};
-use crate::db::By;
+use crate::db::{self, By};
 use crate::fleet::analyzer::Analyze;
 use crate::fleet::replication::{Absorb, Read, Write};
 use crate::gate::forward::Forward;
@@ -95,6 +95,7 @@ async fn serve(installation: &Installation, args: Args) -> anyhow::Result<()> {
         tracing::warn!(cause = %e, "alerts that are stored without a GeoIP file may not be looked up later");
     }
     watch_files(config, &gate, &tasks, &stop);
+    tasks.spawn(db::watch_replica(app.db.clone(), stop.clone()));
     if !args.no_worker {
         start_work(config, &gate, &tasks, &stop);
     }

@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use secrecy::{ExposeSecret, SecretString};
 
@@ -36,6 +37,19 @@ const STATEMENT_CACHE: Setting = Setting::new(
     "Keep prepared statements; false behind PgBouncer before 1.21.",
 )
 .variable("GARRISON_DATABASE_STATEMENT_CACHE");
+const READ_URL: Setting = Setting::new(
+    "database.read_url",
+    "-",
+    "Address of a standby that answers lists and statistics.",
+)
+.variable("GARRISON_DATABASE_READ_URL")
+.secret();
+const READ_MAX_LAG: Setting = Setting::new(
+    "database.read_max_lag",
+    "2s",
+    "How far the standby may be behind and still answer, 500ms to 5m.",
+)
+.variable("GARRISON_DATABASE_READ_MAX_LAG");
 const TYPE: Setting = Setting::new("storage.type", "-", "CrowdSieve's: only `postgres` is possible.")
     .alias_variable("STORAGE_TYPE");
 const HOST: Setting = Setting::new(
@@ -87,6 +101,8 @@ pub(super) const SETTINGS: &[Setting] = &[
     POOL_SIZE,
     CA_FILE,
     STATEMENT_CACHE,
+    READ_URL,
+    READ_MAX_LAG,
     TYPE,
     HOST,
     PORT,
@@ -108,6 +124,10 @@ pub struct Database {
     pub ca_file: Option<PathBuf>,
     /// Whether prepared statements may be kept; false behind `PgBouncer` before 1.21.
     pub statement_cache: bool,
+    /// A standby for lists and statistics, and how far it may be behind.
+    pub read_url: Option<SecretString>,
+    /// At most so far, 500 ms to 5 minutes.
+    pub read_max_lag: Duration,
 }
 
 impl Database {
@@ -123,7 +143,24 @@ impl Database {
                 Some(url)
             }
         };
+        let read_url = source.find(&READ_URL)?.map(|found| {
+            let url = found.secret()?;
+            if is_postgres(url.expose_secret()) {
+                return Ok(url);
+            }
+            Err(found.invalid("an address such as postgres://user:password@host/database"))
+        });
+        let read_url = read_url.transpose()?;
+        if read_url.is_some() && url.is_none() {
+            source.warn("database.read_url has no effect without database.url".to_owned());
+        }
         Ok(Self {
+            read_url: read_url.filter(|_| url.is_some()),
+            read_max_lag: source
+                .find(&READ_MAX_LAG)?
+                .map_or(Ok(Duration::from_secs(2)), |found| {
+                    found.duration(Duration::from_millis(500)..=Duration::from_mins(5))
+                })?,
             url,
             pool_size: source
                 .find(&POOL_SIZE)?

@@ -80,6 +80,7 @@ pub async fn schema_version(db: &Db) -> Result<i32, DbError> {
 /// # Errors
 /// When a role cannot be made, a migration fails, or one that ran before was altered.
 pub async fn migrate(db: &Db) -> Result<usize, MigrateError> {
+    let mut guard = db.connection().await?;
     let mut connection = db.connection().await?;
     let client: &mut Client = &mut connection;
     let version: i32 = client
@@ -89,16 +90,13 @@ pub async fn migrate(db: &Db) -> Result<usize, MigrateError> {
     if version < 150_000 {
         return Err(MigrateError::TooOld((version / 10_000).to_string()));
     }
-    // A session lock, on this one connection; it goes with the connection if we die.
-    client
-        .execute("SELECT pg_advisory_lock($1)", &[&MIGRATION_LOCK])
+    // The lock of a transaction that stays open meanwhile: it goes with the connection if we die, and a pooler between us
+    // and Postgres gives that connection to nobody else.
+    let turn = guard.transaction().await?;
+    turn.execute("SELECT pg_advisory_xact_lock($1)", &[&MIGRATION_LOCK])
         .await?;
-    let result = run(client, version).await;
-    let unlocked = client
-        .execute("SELECT pg_advisory_unlock($1)", &[&MIGRATION_LOCK])
-        .await;
-    let applied = result?;
-    unlocked?;
+    let applied = run(client, version).await?;
+    turn.rollback().await?;
     Ok(applied)
 }
 

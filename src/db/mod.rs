@@ -7,6 +7,7 @@ mod migrate;
 mod partitions;
 mod patience;
 mod pool;
+mod replica;
 mod tenant;
 mod tls;
 mod tx;
@@ -18,6 +19,7 @@ pub use migrate::{MigrateError, expected_version, migrate, schema_version};
 pub use partitions::{Ahead, drop_partitions, make_partitions, partitions_ahead};
 pub use patience::patiently;
 pub use pool::{Db, DbConfig, ReadConnection};
+pub use replica::{ReadConfig, Reading, Replica, watch_replica};
 pub use tenant::Tenant;
 pub use tx::{PlatformTx, TenantTx};
 

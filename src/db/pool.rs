@@ -1,12 +1,15 @@
 use std::path::PathBuf;
-use std::sync::Arc;
-use std::time::Duration;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
-use deadpool_postgres::{Manager, ManagerConfig, Object, Pool, RecyclingMethod, Runtime, Timeouts};
+use deadpool_postgres::{
+    Hook, HookError, Manager, ManagerConfig, Object, Pool, RecyclingMethod, Runtime, Timeouts,
+};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_postgres::config::TargetSessionAttrs;
 
 use super::audit::Pen;
+use super::replica::{ReadConfig, Reading, Replica};
 use super::tls::tls;
 use super::{By, DbError, PlatformTx, Tenant, TenantTx};
 use crate::kernel::keyring::Keyring;
@@ -32,6 +35,27 @@ pub struct Db {
     reads: Arc<Semaphore>,
     statement_cache: bool,
     pen: Pen,
+    demoted: Demoted,
+    /// A standby for what may be a little late.
+    replica: Option<Arc<Replica>>,
+}
+
+/// When a server was last met that does not take writes any more: connections from before lead to it, perhaps.
+#[derive(Clone, Default)]
+pub(super) struct Demoted(Arc<Mutex<Option<Instant>>>);
+
+impl Demoted {
+    /// Looks at an error for what a server says that became a standby.
+    pub(super) fn notice(&self, error: &tokio_postgres::Error) {
+        if error.code() == Some(&tokio_postgres::error::SqlState::READ_ONLY_SQL_TRANSACTION) {
+            *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+        }
+    }
+
+    fn is_suspect(&self, created: Instant) -> bool {
+        let met = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        met.is_some_and(|at| created < at)
+    }
 }
 
 impl std::fmt::Debug for Db {
@@ -46,53 +70,17 @@ impl Db {
     /// # Errors
     /// When the connection string does not parse or the roots of trust cannot be read.
     pub fn new(config: &DbConfig) -> Result<Self, DbError> {
-        // This driver's `require` verifies, which is what others call verify-full.
-        let url = config
-            .url
-            .replace("sslmode=verify-full", "sslmode=require")
-            .replace("sslmode=verify-ca", "sslmode=require");
-        let mut pg: tokio_postgres::Config = url.parse().map_err(|e: tokio_postgres::Error| {
-            let cause = std::error::Error::source(&e).map_or_else(|| e.to_string(), ToString::to_string);
-            DbError::Internal(format!("database url: {cause}"))
-        })?;
-        // After a failover a pool must find the node that writes, and notice a dead one within seconds.
-        if pg.get_hosts().len() > 1 {
-            pg.target_session_attrs(TargetSessionAttrs::ReadWrite);
-        }
-        pg.connect_timeout(Duration::from_secs(5))
-            .keepalives_idle(Duration::from_secs(10))
-            .keepalives_interval(Duration::from_secs(5))
-            .keepalives_retries(3)
-            .tcp_user_timeout(Duration::from_secs(15));
-        if pg.get_application_name().is_none() {
-            pg.application_name("garrison");
-        }
-        let pg_mode = pg.get_ssl_mode();
-        let manager = Manager::from_config(
-            pg,
-            tls(config, pg_mode)?,
-            ManagerConfig {
-                recycling_method: RecyclingMethod::Fast,
-            },
-        );
-        let pool = Pool::builder(manager)
-            .max_size(config.pool_size)
-            .runtime(Runtime::Tokio1)
-            .timeouts(Timeouts {
-                wait: Some(Duration::from_secs(2)),
-                create: Some(Duration::from_secs(5)),
-                recycle: Some(Duration::from_secs(2)),
-            })
-            .build()
-            .map_err(|e| DbError::Internal(e.to_string()))?;
+        let demoted = Demoted::default();
         Ok(Self {
-            pool,
+            pool: primary(config, config.pool_size, demoted.clone())?,
             reads: Arc::new(Semaphore::new((config.pool_size / 2).max(1))),
             statement_cache: config.statement_cache,
             pen: Pen {
                 by: Arc::new(By::auto("garrison")),
                 ring: None,
             },
+            demoted,
+            replica: None,
         })
     }
 
@@ -117,6 +105,31 @@ impl Db {
         theirs
     }
 
+    /// The same, with a standby that answers what may be a little late.
+    ///
+    /// # Errors
+    /// As [`Self::new`].
+    pub fn with_replica(mut self, config: &DbConfig, read: &ReadConfig) -> Result<Self, DbError> {
+        let mut pg = parsed(&read.url)?;
+        pg.connect_timeout(Duration::from_secs(1));
+        let timeouts = Timeouts {
+            wait: Some(Duration::from_millis(500)),
+            create: Some(Duration::from_secs(1)),
+            recycle: Some(Duration::from_millis(500)),
+        };
+        let size = (config.pool_size / 2).max(1) + 1;
+        let pool = pool(config, pg, size, timeouts, Demoted::default())?;
+        let notes = primary(config, 1, self.demoted.clone())?;
+        self.replica = Some(Arc::new(Replica::new(pool, notes, read.max_lag)));
+        Ok(self)
+    }
+
+    /// The standby, where there is one.
+    #[must_use]
+    pub fn replica(&self) -> Option<&Arc<Replica>> {
+        self.replica.as_ref()
+    }
+
     /// A connection for a transaction. Take one late, hold one only, give it back early.
     ///
     /// # Errors
@@ -133,8 +146,16 @@ impl Db {
         let turn = tokio::time::timeout(Duration::from_secs(2), self.reads.clone().acquire_owned()).await;
         let turn = turn.ok().and_then(Result::ok);
         let turn = turn.ok_or_else(|| DbError::Unavailable("too many readers".to_owned()))?;
+        let late = match (&self.replica, Reading::current()) {
+            (Some(replica), Some(reading)) => replica.connection(&reading).await,
+            _ => None,
+        };
+        let connection = match late {
+            Some(connection) => connection,
+            None => self.connection().await?,
+        };
         Ok(ReadConnection {
-            connection: self.connection().await?,
+            connection,
             _turn: turn,
         })
     }
@@ -148,7 +169,14 @@ impl Db {
         connection: &'c mut Object,
         tenant: Tenant,
     ) -> Result<TenantTx<'c>, DbError> {
-        TenantTx::open(connection, tenant, self.statement_cache, self.pen.clone()).await
+        TenantTx::open(
+            connection,
+            tenant,
+            self.statement_cache,
+            self.demoted.clone(),
+            self.pen.clone(),
+        )
+        .await
     }
 
     /// The same, its statements planned for their very parameters and for the sizes that the tables have now: what takes
@@ -172,7 +200,13 @@ impl Db {
     /// # Errors
     /// When the connection fails.
     pub async fn platform<'c>(&self, connection: &'c mut Object) -> Result<PlatformTx<'c>, DbError> {
-        PlatformTx::open(connection, self.statement_cache, self.pen.clone()).await
+        PlatformTx::open(
+            connection,
+            self.statement_cache,
+            self.demoted.clone(),
+            self.pen.clone(),
+        )
+        .await
     }
 
     /// Connections open, idle, and callers waiting for one.
@@ -185,6 +219,9 @@ impl Db {
     /// Closes the pool: no connection is handed out afterwards.
     pub fn close(&self) {
         self.pool.close();
+        if let Some(replica) = &self.replica {
+            replica.close();
+        }
     }
 }
 
@@ -206,4 +243,65 @@ impl std::ops::DerefMut for ReadConnection {
     fn deref_mut(&mut self) -> &mut Object {
         &mut self.connection
     }
+}
+
+/// Connections to the one that takes writes.
+fn primary(config: &DbConfig, size: usize, demoted: Demoted) -> Result<Pool, DbError> {
+    let mut pg = parsed(&config.url)?;
+    // After a failover a pool must find the node that writes, and notice a dead one within seconds.
+    if pg.get_hosts().len() > 1 {
+        // Each has its turn within the time that making a connection has.
+        pg.target_session_attrs(TargetSessionAttrs::ReadWrite)
+            .connect_timeout(Duration::from_secs(2));
+    }
+    let timeouts = Timeouts {
+        wait: Some(Duration::from_secs(2)),
+        create: Some(Duration::from_secs(5)),
+        recycle: Some(Duration::from_secs(2)),
+    };
+    pool(config, pg, size, timeouts, demoted)
+}
+
+fn parsed(url: &str) -> Result<tokio_postgres::Config, DbError> {
+    // This driver's `require` verifies, which is what others call verify-full.
+    let url = url
+        .replace("sslmode=verify-full", "sslmode=require")
+        .replace("sslmode=verify-ca", "sslmode=require");
+    let mut pg: tokio_postgres::Config = url.parse().map_err(|e: tokio_postgres::Error| {
+        let cause = std::error::Error::source(&e).map_or_else(|| e.to_string(), ToString::to_string);
+        DbError::Internal(format!("database url: {cause}"))
+    })?;
+    pg.connect_timeout(Duration::from_secs(5))
+        .keepalives_idle(Duration::from_secs(10))
+        .keepalives_interval(Duration::from_secs(5))
+        .keepalives_retries(3)
+        .tcp_user_timeout(Duration::from_secs(15));
+    if pg.get_application_name().is_none() {
+        pg.application_name("garrison");
+    }
+    Ok(pg)
+}
+
+fn pool(
+    config: &DbConfig,
+    pg: tokio_postgres::Config,
+    size: usize,
+    timeouts: Timeouts,
+    demoted: Demoted,
+) -> Result<Pool, DbError> {
+    let mode = pg.get_ssl_mode();
+    let recycling_method = RecyclingMethod::Fast;
+    let manager = Manager::from_config(pg, tls(config, mode)?, ManagerConfig { recycling_method });
+    Pool::builder(manager)
+        .max_size(size)
+        .runtime(Runtime::Tokio1)
+        .timeouts(timeouts)
+        .pre_recycle(Hook::sync_fn(move |_, metrics| {
+            if demoted.is_suspect(metrics.created) {
+                return Err(HookError::message("leads to a server that took no writes"));
+            }
+            Ok(())
+        }))
+        .build()
+        .map_err(|e| DbError::Internal(e.to_string()))
 }

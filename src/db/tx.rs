@@ -6,6 +6,7 @@ use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
 
 use super::audit::Pen;
+use super::pool::Demoted;
 use super::{DbError, Tenant};
 
 type Params<'a> = &'a [&'a (dyn ToSql + Sync)];
@@ -19,6 +20,7 @@ struct Narrowed<'c> {
     narrow: String,
     is_narrow: AtomicBool,
     statement_cache: bool,
+    demoted: Demoted,
 }
 
 impl<'c> Narrowed<'c> {
@@ -26,6 +28,7 @@ impl<'c> Narrowed<'c> {
         connection: &'c mut Object,
         narrow: String,
         statement_cache: bool,
+        demoted: Demoted,
     ) -> Result<Self, DbError> {
         let tx = connection.transaction().await?;
         Ok(Self {
@@ -33,7 +36,14 @@ impl<'c> Narrowed<'c> {
             narrow,
             is_narrow: AtomicBool::new(false),
             statement_cache,
+            demoted,
         })
+    }
+
+    /// An error, after a look whether this server takes writes at all.
+    fn failed(&self, error: tokio_postgres::Error) -> DbError {
+        self.demoted.notice(&error);
+        error.into()
     }
 
     async fn prepare(&self, sql: &str) -> Result<tokio_postgres::Statement, DbError> {
@@ -50,12 +60,12 @@ impl<'c> Narrowed<'c> {
         work: impl Future<Output = Result<T, tokio_postgres::Error>>,
     ) -> Result<T, DbError> {
         if self.is_narrow.swap(true, Ordering::Relaxed) {
-            return Ok(work.await?);
+            return work.await.map_err(|e| self.failed(e));
         }
         // The driver sends in the order of first polls, so the narrowing goes first; if it fails, the server skips
         // what follows and the transaction cannot commit.
-        let ((), done) = try_join(self.tx.batch_execute(&self.narrow), work).await?;
-        Ok(done)
+        let both = try_join(self.tx.batch_execute(&self.narrow), work).await;
+        both.map(|((), done)| done).map_err(|e| self.failed(e))
     }
 
     async fn query(&self, sql: &str, params: Params<'_>) -> Result<Vec<Row>, DbError> {
@@ -85,11 +95,12 @@ impl<'c> TenantTx<'c> {
         connection: &'c mut Object,
         tenant: Tenant,
         statement_cache: bool,
+        demoted: Demoted,
         pen: Pen,
     ) -> Result<Self, DbError> {
         let narrow = tenant_role(tenant);
         Ok(Self {
-            inner: Narrowed::open(connection, narrow, statement_cache).await?,
+            inner: Narrowed::open(connection, narrow, statement_cache, demoted).await?,
             tenant,
             pen,
         })
@@ -203,10 +214,11 @@ impl<'c> PlatformTx<'c> {
     pub(super) async fn open(
         connection: &'c mut Object,
         statement_cache: bool,
+        demoted: Demoted,
         pen: Pen,
     ) -> Result<Self, DbError> {
         Ok(Self {
-            inner: Narrowed::open(connection, PLATFORM_ROLE.to_owned(), statement_cache).await?,
+            inner: Narrowed::open(connection, PLATFORM_ROLE.to_owned(), statement_cache, demoted).await?,
             pen,
         })
     }

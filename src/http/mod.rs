@@ -8,6 +8,7 @@ mod engine;
 pub mod hashing;
 pub mod layers;
 mod problem;
+pub mod reads;
 pub mod refusals;
 mod turns;
 

@@ -108,7 +108,13 @@ fn panels() -> Vec<String> {
 
 /// A service that did a little of everything.
 async fn lived() -> World {
-    let world = World::with(1, &[("GARRISON_CAPI_LOGIN_BUDGET", "20")]).await;
+    // A standby that is none: what is told of one is there all the same.
+    let none = "postgres://nobody@127.0.0.1:1/none";
+    let settings = [
+        ("GARRISON_CAPI_LOGIN_BUDGET", "20"),
+        ("GARRISON_DATABASE_READ_URL", none),
+    ];
+    let world = World::with(1, &settings).await;
     let machine = world.machine("default").await;
     machine.push_ok(world.server(), &[signal("192.0.2.1")]).await;
     world.api().get("/api/alerts").await.expect(200);

@@ -4,4 +4,5 @@ mod embedded_faults;
 mod embedded_pair;
 mod home;
 mod partitions;
+mod replica;
 mod tls;

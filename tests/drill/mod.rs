@@ -1,3 +1,5 @@
 //! What holds while things are killed.
 mod accounting;
 mod book;
+mod failover;
+mod upgrade;

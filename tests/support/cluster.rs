@@ -106,6 +106,73 @@ impl Cluster {
         cluster
     }
 
+    /// A standby that streams from this one, started.
+    pub async fn standby(&self) -> Self {
+        let copy = self.copy(&["-R", "-C", "-S", &super::unique("slot")]);
+        copy.launch().await;
+        copy
+    }
+
+    /// A base backup, made while this one runs; not started.
+    pub fn copy(&self, more: &[&str]) -> Self {
+        let dir = directory();
+        let (data, port) = (dir.join("data"), free_port());
+        let from = self.port.to_string();
+        let mut backup = command(bin("pg_basebackup"));
+        backup
+            .arg("-D")
+            .arg(&data)
+            .args(["-h", "127.0.0.1", "-p", &from, "-U", "postgres"]);
+        run(backup
+            .args(["-X", "stream", "-c", "fast", "--no-sync"])
+            .args(more));
+        Self {
+            url: format!("postgres://postgres@127.0.0.1:{port}/postgres"),
+            data,
+            port,
+            postmaster: Mutex::new(None),
+            _dir: dir,
+        }
+    }
+
+    /// From now on a commit waits until a standby has it.
+    pub async fn wait_for_standbys(&self) {
+        let client = connect(&self.url).await.expect("connect");
+        for sql in [
+            "ALTER SYSTEM SET synchronous_standby_names = '*'",
+            "SELECT pg_reload_conf()",
+        ] {
+            client.simple_query(sql).await.expect(sql);
+        }
+        wait::until_true("a synchronous standby", wait::secs(20), || async {
+            let sql = "SELECT 1 FROM pg_stat_replication WHERE sync_state = 'sync'";
+            client.query_opt(sql, &[]).await.expect(sql).is_some()
+        })
+        .await;
+    }
+
+    /// Makes a standby the one that takes writes; it waits for no standby of its own.
+    pub async fn promote(&self) {
+        let client = connect(&self.url).await.expect("connect");
+        let done: bool = client
+            .query_one("SELECT pg_promote(true, 60)", &[])
+            .await
+            .expect("pg_promote")
+            .get(0);
+        assert!(done, "the standby was not promoted");
+        for sql in [
+            "ALTER SYSTEM RESET synchronous_standby_names",
+            "SELECT pg_reload_conf()",
+        ] {
+            client.simple_query(sql).await.expect(sql);
+        }
+    }
+
+    /// Where it listens, as a URL of several hosts wants it.
+    pub fn host(&self) -> String {
+        format!("127.0.0.1:{}", self.port)
+    }
+
     /// Starts the postmaster and waits until it answers (after a crash: until it has recovered).
     pub async fn launch(&self) {
         let settings = format!(

@@ -29,6 +29,19 @@ fn command() -> Command {
     cmd
 }
 
+/// The way to a database of the shared cluster: through PgBouncer, where `dev/with-postgres.sh` started one.
+fn pooled(url: &str) -> String {
+    let (Some(port), Some(server)) = (
+        env("GARRISON_TEST_PGBOUNCER_PORT"),
+        env("GARRISON_TEST_DATABASE_URL"),
+    ) else {
+        return url.to_owned();
+    };
+    let (server, _) = server.rsplit_once('/').expect("a URL with a database");
+    let (login, _) = server.rsplit_once(':').expect("a URL with a port");
+    url.replacen(&format!("{server}/"), &format!("{login}:{port}/"), 1)
+}
+
 /// Runs subcommands against one database.
 #[derive(Clone, Debug)]
 pub struct Cli {
@@ -74,7 +87,11 @@ impl Output {
 impl Cli {
     pub fn new(database_url: &str, data_dir: &Path) -> Self {
         let mut env = BTreeMap::new();
-        env.insert("GARRISON_DATABASE_URL".into(), database_url.into());
+        let url = pooled(database_url);
+        if url != database_url && self::env("GARRISON_TEST_PGBOUNCER").as_deref() == Some("plain") {
+            env.insert("GARRISON_DATABASE_STATEMENT_CACHE".into(), "false".into());
+        }
+        env.insert("GARRISON_DATABASE_URL".into(), url);
         env.insert("GARRISON_DATA_DIR".into(), data_dir.display().to_string());
         env.insert("GARRISON_LOG_FORMAT".into(), "json".into());
         Self { env }

@@ -106,5 +106,8 @@ async fn make_template() -> String {
     let dir = Scratch::new("template");
     let cli = Cli::new(&with_database(&server, &name), &dir.0);
     cli.run(&["migrate"]).await.expect_ok();
+    // A pooler keeps its connection, and nobody may be connected to what is copied.
+    let rest = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = $1";
+    client.query(rest, &[&name]).await.expect(rest);
     name
 }

@@ -37,9 +37,14 @@ impl World {
 
     /// On an empty database of the test's own cluster.
     pub async fn on(db: Database, replicas: usize) -> Self {
+        Self::on_with(db, replicas, &[]).await
+    }
+
+    /// The same, with more environment variables.
+    pub async fn on_with(db: Database, replicas: usize, env: &[(&str, &str)]) -> Self {
         let dir = Scratch::new("migrate");
         Cli::new(&db.url, &dir.0).run(&["migrate"]).await.expect_ok();
-        Self::build(db, replicas, &[]).await
+        Self::build(db, replicas, env).await
     }
 
     async fn build(db: Database, replicas: usize, env: &[(&str, &str)]) -> Self {

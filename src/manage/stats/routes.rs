@@ -11,7 +11,7 @@ use super::model::views::{Decisions, Distribution, Heatmap, Map, Summary, Timeli
 use super::model::{Question, StatsQuery};
 use super::queries;
 use crate::app::App;
-use crate::db::{DbError, Tenant};
+use crate::db::{DbError, Reading, Tenant};
 use crate::http::{ApiError, Operator, Problem, QueryOf, Turns};
 
 /// A statement may take ten seconds and a connection that engines need, too: few at a time, and of one tenant fewer.
@@ -123,7 +123,7 @@ where
     let question = query.check(Timestamp::now(), default)?;
     let turn = TURNS.take(operator.tenant.id(), PATIENCE).await;
     let turn = turn.ok_or(ApiError::TooMany("too many statistics are being counted", 5))?;
-    let work = count(app, operator.tenant, question);
+    let work = Reading::carried(count(app, operator.tenant, question));
     let counted = tokio::spawn(async move {
         let _turn = turn;
         work.await

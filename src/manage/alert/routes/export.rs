@@ -11,7 +11,7 @@ use serde::Deserialize;
 use utoipa::IntoParams;
 
 use crate::app::App;
-use crate::db::{DbError, Tenant, patiently};
+use crate::db::{DbError, Reading, Tenant, patiently};
 use crate::http::{ApiError, FieldError, Operator, Problem, QueryOf, Turn, Turns};
 use crate::kernel::page::Position;
 use crate::manage::alert::model::{AlertView, Conditions, Filter, Page, csv};
@@ -122,6 +122,8 @@ struct Export {
     raw: bool,
     after: Option<Position>,
     ended: bool,
+    /// Whether it may be read from a standby.
+    reading: Option<Reading>,
     /// Given back with the last part, or when nobody takes them any more.
     _turn: Turn,
 }
@@ -140,7 +142,11 @@ impl Export {
             count: None,
         };
         let read = || queries::list(&self.app.db, self.tenant, &self.filter, &page);
-        let (alerts, last) = patiently(PATIENCE, read).await?;
+        let read = patiently(PATIENCE, read);
+        let (alerts, last) = match &self.reading {
+            Some(reading) => reading.scope(read).await?,
+            None => read.await?,
+        };
         self.ended = last.is_none();
         self.after = last;
         Ok(Some(self.write(&alerts).into()))
@@ -176,6 +182,7 @@ pub async fn export(
         raw: raw && format == Format::Ndjson,
         after: None,
         ended: false,
+        reading: Reading::current(),
         _turn: turn,
     };
     // The first part is read before the answer begins, so that what fails at once fails with a status.
