@@ -15,7 +15,7 @@ use utoipa_axum::router::OpenApiRouter;
 
 use crate::app::App;
 use crate::gate::{self, Gate};
-use crate::http::{ApiError, EngineError, refusals};
+use crate::http::{ApiError, EngineError, limits, refusals};
 use crate::{db, fleet, jobs, manage};
 
 mod operation;
@@ -114,6 +114,7 @@ fn name_problems(operation: &mut Operation) {
 /// The router of a replica.
 pub fn router(gate: Gate, scrape: Scrape) -> Router {
     let app = gate.app.clone();
+    let limited = (app.auth.clone(), app.limits.clone());
     let watched = (app.auth.clone(), app.refusals.clone());
     let (engines, _) = described();
     let (managed, _) = OpenApiRouter::<App>::new()
@@ -138,6 +139,7 @@ pub fn router(gate: Gate, scrape: Scrape) -> Router {
         )
         .merge(operation::docs(doc))
         .layer(from_fn_with_state(watched, refusals::watch))
+        .layer(from_fn_with_state(limited, limits::limit))
         .fallback(not_found)
         .method_not_allowed_fallback(not_allowed)
 }

@@ -7,6 +7,7 @@ mod migrate;
 mod partitions;
 mod patience;
 mod pool;
+mod scope;
 mod tenant;
 mod tls;
 mod tx;
@@ -17,7 +18,8 @@ pub use error::DbError;
 pub use migrate::{MigrateError, expected_version, migrate, schema_version};
 pub use partitions::{Ahead, drop_partitions, make_partitions, partitions_ahead};
 pub use patience::patiently;
-pub use pool::{Db, DbConfig, ReadConnection};
+pub use pool::{Connection, Db, DbConfig, ReadConnection};
+pub use scope::{Scope, within};
 pub use tenant::Tenant;
 pub use tx::{PlatformTx, TenantTx};
 

@@ -7,6 +7,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_postgres::config::TargetSessionAttrs;
 
 use super::audit::Pen;
+use super::scope::leaves_room;
 use super::tls::tls;
 use super::{By, DbError, PlatformTx, Tenant, TenantTx};
 use crate::kernel::keyring::Keyring;
@@ -30,6 +31,8 @@ pub struct Db {
     pool: Pool,
     /// Half of the pool: what people look at must not keep engines from storing.
     reads: Arc<Semaphore>,
+    /// Three quarters of it: nothing but what engines bring takes the rest.
+    others: Arc<Semaphore>,
     statement_cache: bool,
     pen: Pen,
 }
@@ -88,6 +91,9 @@ impl Db {
         Ok(Self {
             pool,
             reads: Arc::new(Semaphore::new((config.pool_size / 2).max(1))),
+            others: Arc::new(Semaphore::new(
+                config.pool_size - (config.pool_size / 4).max(1).min(config.pool_size - 1),
+            )),
             statement_cache: config.statement_cache,
             pen: Pen {
                 by: Arc::new(By::auto("garrison")),
@@ -117,12 +123,21 @@ impl Db {
         theirs
     }
 
-    /// A connection for a transaction. Take one late, hold one only, give it back early.
+    /// A connection for a transaction. Take one late, hold one only, give it back early. Within a [`Scope`](super::Scope) a
+    /// quarter of the pool is left to engines.
     ///
     /// # Errors
     /// When none is free within two seconds or Postgres cannot be reached.
-    pub async fn connection(&self) -> Result<Object, DbError> {
-        Ok(self.pool.get().await?)
+    pub async fn connection(&self) -> Result<Connection, DbError> {
+        let turn = if leaves_room() {
+            Some(turn(&self.others, "too many requests beside what engines bring").await?)
+        } else {
+            None
+        };
+        Ok(Connection {
+            object: self.pool.get().await?,
+            _turn: turn,
+        })
     }
 
     /// A connection for what may take long and nobody loses anything by: lists, replays. At most half of the pool.
@@ -130,9 +145,7 @@ impl Db {
     /// # Errors
     /// When none is free within two seconds or Postgres cannot be reached.
     pub async fn read_connection(&self) -> Result<ReadConnection, DbError> {
-        let turn = tokio::time::timeout(Duration::from_secs(2), self.reads.clone().acquire_owned()).await;
-        let turn = turn.ok().and_then(Result::ok);
-        let turn = turn.ok_or_else(|| DbError::Unavailable("too many readers".to_owned()))?;
+        let turn = turn(&self.reads, "too many readers").await?;
         Ok(ReadConnection {
             connection: self.connection().await?,
             _turn: turn,
@@ -188,9 +201,35 @@ impl Db {
     }
 }
 
+async fn turn(of: &Arc<Semaphore>, why: &str) -> Result<OwnedSemaphorePermit, DbError> {
+    let turn = tokio::time::timeout(Duration::from_secs(2), Arc::clone(of).acquire_owned()).await;
+    let turn = turn.ok().and_then(Result::ok);
+    turn.ok_or_else(|| DbError::Unavailable(why.to_owned()))
+}
+
+/// A connection, and the right to have it while others wait.
+pub struct Connection {
+    object: Object,
+    _turn: Option<OwnedSemaphorePermit>,
+}
+
+impl std::ops::Deref for Connection {
+    type Target = Object;
+
+    fn deref(&self) -> &Object {
+        &self.object
+    }
+}
+
+impl std::ops::DerefMut for Connection {
+    fn deref_mut(&mut self) -> &mut Object {
+        &mut self.object
+    }
+}
+
 /// A connection and the reader's turn that goes with it.
 pub struct ReadConnection {
-    connection: Object,
+    connection: Connection,
     _turn: OwnedSemaphorePermit,
 }
 

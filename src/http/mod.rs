@@ -6,6 +6,7 @@ mod body;
 pub mod edge;
 mod engine;
 pub mod layers;
+pub mod limits;
 mod problem;
 pub mod refusals;
 mod turns;

@@ -387,8 +387,7 @@ async fn every_table_of_tenants_rows_is_erased() {
         "rejected_signal",
         "erasure",
     ];
-    // These go by sql/tenant/delete_audit.sql: the service's role may not.
-    let apart = ["audit_entry", "audit_head"];
+    let apart = ["audit_entry", "audit_head"]; // by sql/tenant/delete_audit.sql
     let sql = "SELECT relname::text FROM pg_class WHERE relrowsecurity ORDER BY 1";
     for row in world.db.client().await.query(sql, &[]).await.expect("tables") {
         let table: String = row.get(0);
