@@ -18,7 +18,7 @@ pub use error::DbError;
 pub use migrate::{MigrateError, expected_version, migrate, schema_version};
 pub use partitions::{Ahead, drop_partitions, make_partitions, partitions_ahead};
 pub use patience::patiently;
-pub use pool::{Connection, Db, DbConfig, ReadConnection};
+pub use pool::{Connection, Db, DbConfig};
 pub use scope::{Scope, within};
 pub use tenant::Tenant;
 pub use tx::{PlatformTx, TenantTx};

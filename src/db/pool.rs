@@ -3,11 +3,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use deadpool_postgres::{Manager, ManagerConfig, Object, Pool, RecyclingMethod, Runtime, Timeouts};
+use moka::sync::Cache;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_postgres::config::TargetSessionAttrs;
 
 use super::audit::Pen;
-use super::scope::leaves_room;
+use super::scope::here;
 use super::tls::tls;
 use super::{By, DbError, PlatformTx, Tenant, TenantTx};
 use crate::kernel::keyring::Keyring;
@@ -33,6 +34,9 @@ pub struct Db {
     reads: Arc<Semaphore>,
     /// Three quarters of it: nothing but what engines bring takes the rest.
     others: Arc<Semaphore>,
+    /// A quarter of it for each tenant's requests.
+    tenants: Cache<i32, Arc<Semaphore>>,
+    of_a_tenant: usize,
     statement_cache: bool,
     pen: Pen,
 }
@@ -94,6 +98,11 @@ impl Db {
             others: Arc::new(Semaphore::new(
                 config.pool_size - (config.pool_size / 4).max(1).min(config.pool_size - 1),
             )),
+            tenants: Cache::builder()
+                .max_capacity(100_000)
+                .time_to_idle(Duration::from_hours(1))
+                .build(),
+            of_a_tenant: (config.pool_size / 4).max(1),
             statement_cache: config.statement_cache,
             pen: Pen {
                 by: Arc::new(By::auto("garrison")),
@@ -124,31 +133,45 @@ impl Db {
     }
 
     /// A connection for a transaction. Take one late, hold one only, give it back early. Within a [`Scope`](super::Scope) a
-    /// quarter of the pool is left to engines.
+    /// quarter of the pool is left to engines, and a tenant gets a quarter at most.
     ///
     /// # Errors
     /// When none is free within two seconds or Postgres cannot be reached.
     pub async fn connection(&self) -> Result<Connection, DbError> {
-        let turn = if leaves_room() {
-            Some(turn(&self.others, "too many requests beside what engines bring").await?)
-        } else {
-            None
-        };
-        Ok(Connection {
-            object: self.pool.get().await?,
-            _turn: turn,
-        })
+        self.lend(None).await
     }
 
     /// A connection for what may take long and nobody loses anything by: lists, replays. At most half of the pool.
     ///
     /// # Errors
     /// When none is free within two seconds or Postgres cannot be reached.
-    pub async fn read_connection(&self) -> Result<ReadConnection, DbError> {
-        let turn = turn(&self.reads, "too many readers").await?;
-        Ok(ReadConnection {
-            connection: self.connection().await?,
-            _turn: turn,
+    pub async fn read_connection(&self) -> Result<Connection, DbError> {
+        self.lend(Some(&self.reads)).await
+    }
+
+    /// The turns that it takes, the narrowest first: who waits for one holds none that others need.
+    async fn lend(&self, more: Option<&Arc<Semaphore>>) -> Result<Connection, DbError> {
+        let scope = here();
+        let own = match scope.and_then(|scope| scope.tenant) {
+            Some(tenant) => {
+                let own = self
+                    .tenants
+                    .get_with(tenant, || Arc::new(Semaphore::new(self.of_a_tenant)));
+                Some(turn(&own, "too many requests of this tenant").await?)
+            }
+            None => None,
+        };
+        let read = match more {
+            Some(reads) => Some(turn(reads, "too many readers").await?),
+            None => None,
+        };
+        let other = match scope {
+            Some(_) => Some(turn(&self.others, "too many requests beside what engines bring").await?),
+            None => None,
+        };
+        Ok(Connection {
+            object: self.pool.get().await?,
+            _turns: [own, read, other],
         })
     }
 
@@ -207,10 +230,10 @@ async fn turn(of: &Arc<Semaphore>, why: &str) -> Result<OwnedSemaphorePermit, Db
     turn.ok_or_else(|| DbError::Unavailable(why.to_owned()))
 }
 
-/// A connection, and the right to have it while others wait.
+/// A connection, and the turns that go with it.
 pub struct Connection {
     object: Object,
-    _turn: Option<OwnedSemaphorePermit>,
+    _turns: [Option<OwnedSemaphorePermit>; 3],
 }
 
 impl std::ops::Deref for Connection {
@@ -224,25 +247,5 @@ impl std::ops::Deref for Connection {
 impl std::ops::DerefMut for Connection {
     fn deref_mut(&mut self) -> &mut Object {
         &mut self.object
-    }
-}
-
-/// A connection and the reader's turn that goes with it.
-pub struct ReadConnection {
-    connection: Connection,
-    _turn: OwnedSemaphorePermit,
-}
-
-impl std::ops::Deref for ReadConnection {
-    type Target = Object;
-
-    fn deref(&self) -> &Object {
-        &self.connection
-    }
-}
-
-impl std::ops::DerefMut for ReadConnection {
-    fn deref_mut(&mut self) -> &mut Object {
-        &mut self.connection
     }
 }

@@ -10,6 +10,8 @@ tokio::task_local! {
 pub struct Scope {
     /// How long a statement may take.
     pub timeout: Duration,
+    /// Whose request it is: a tenant's crowd waits for connections where nobody else does.
+    pub tenant: Option<i32>,
 }
 
 /// How long a statement may take where nobody says so.
@@ -20,9 +22,9 @@ pub async fn within<T>(scope: Scope, work: impl Future<Output = T>) -> T {
     SCOPE.scope(scope, work).await
 }
 
-/// Whether the work at hand has to leave connections to engines.
-pub(super) fn leaves_room() -> bool {
-    SCOPE.try_with(|_| ()).is_ok()
+/// The scope of the work at hand: it has to leave connections to engines. None for engines' and workers'.
+pub(super) fn here() -> Option<Scope> {
+    SCOPE.try_with(|scope| *scope).ok()
 }
 
 /// How long a statement of the work at hand may take, in milliseconds.
@@ -40,12 +42,16 @@ mod tests {
     #[tokio::test]
     async fn a_scope_holds_for_the_work_and_no_longer() {
         let timeout = Duration::from_millis(1234);
-        assert_eq!((leaves_room(), timeout_millis()), (false, 10_000));
-        let inside = within(Scope { timeout }, async {
-            let own = tokio::spawn(async { leaves_room() }).await;
-            (leaves_room(), timeout_millis(), own.expect("a task"))
+        let scope = Scope {
+            timeout,
+            tenant: Some(7),
+        };
+        assert_eq!((here(), timeout_millis()), (None, 10_000));
+        let inside = within(scope, async {
+            let own = tokio::spawn(async { here() }).await;
+            (here(), timeout_millis(), own.expect("a task"))
         });
-        assert_eq!(inside.await, (true, 1234, false));
-        assert!(!leaves_room());
+        assert_eq!(inside.await, (Some(scope), 1234, None));
+        assert_eq!(here(), None);
     }
 }

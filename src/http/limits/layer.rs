@@ -8,11 +8,12 @@ use std::time::Duration;
 use axum::body::Body;
 use axum::extract::{FromRequestParts, MatchedPath, Request, State};
 use axum::http::request::Parts;
-use axum::http::{HeaderName, HeaderValue, StatusCode, header};
+use axum::http::{HeaderValue, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 use http_body_util::BodyExt as _;
 
+use super::headers::{Held, tell};
 use super::{Class, Full, Limiter, Quota, Standing};
 use crate::db::{Scope, within};
 use crate::http::{ApiError, Auth, Caller, EngineError, Operator, bearer};
@@ -24,12 +25,6 @@ const WAIT_INGEST: Duration = Duration::from_millis(2500);
 /// What is left to do once there is a place must fit into the 5 s that an engine waits, so no longer than that is waited
 /// for a bucket, either.
 const WAIT_BUCKET: Duration = Duration::from_millis(2500);
-
-const POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
-const RATE: HeaderName = HeaderName::from_static("ratelimit");
-const LIMIT: HeaderName = HeaderName::from_static("ratelimit-limit");
-const REMAINING: HeaderName = HeaderName::from_static("ratelimit-remaining");
-const RESET: HeaderName = HeaderName::from_static("ratelimit-reset");
 
 /// What a request turned out to hold, told by its handler: among its extensions.
 #[derive(Debug, Clone, Default)]
@@ -73,13 +68,6 @@ impl Who {
             Self::Nobody => None,
         }
     }
-}
-
-/// One limit and how somebody stands with it.
-struct Held {
-    name: &'static str,
-    quota: Quota,
-    standing: Standing,
 }
 
 impl Limiter {
@@ -141,14 +129,17 @@ impl Limiter {
     }
 
     /// Within what statements of a class run.
-    fn scope(&self, class: Class) -> Option<Scope> {
+    fn scope(&self, class: Class, who: Who) -> Option<Scope> {
         let timeout = match class {
             Class::Open | Class::Ingest | Class::Engine => return None,
             Class::Read => self.settings.read_timeout,
             Class::Heavy => self.settings.heavy_timeout,
             Class::Change => self.settings.change_timeout,
         };
-        Some(Scope { timeout })
+        Some(Scope {
+            timeout,
+            tenant: who.tenant(),
+        })
     }
 }
 
@@ -228,7 +219,7 @@ pub async fn limit(State((auth, limiter)): State<(Auth, Limiter)>, request: Requ
     parts.extensions.insert(bill.meter.clone());
     let body = counted(body, Arc::clone(&bill.meter.bytes));
     let work = next.run(Request::from_parts(parts, body));
-    let mut response = match limiter.scope(class) {
+    let mut response = match limiter.scope(class, who) {
         Some(scope) => within(scope, work).await,
         None => work.await,
     };
@@ -294,115 +285,9 @@ fn refuse(class: Class, why: &'static str, status: StatusCode, wait: Duration, h
     response
 }
 
-/// What is left, as draft-ietf-httpapi-ratelimit-headers writes it, all limits; and the tightest as its older versions did.
-fn tell(response: &mut Response, held: &[Held]) {
-    #[allow(clippy::cast_precision_loss)]
-    let share = |held: &&Held| held.standing.left as f64 / held.quota.most();
-    let Some(tightest) = held.iter().min_by(|a, b| share(a).total_cmp(&share(b))) else {
-        return;
-    };
-    let policies: Vec<_> = held.iter().map(policy).collect();
-    let standings: Vec<_> = held.iter().map(standing).collect();
-    let headers = response.headers_mut();
-    for (name, text) in [
-        (POLICY, policies.join(", ")),
-        (RATE, standings.join(", ")),
-        (LIMIT, whole(tightest.quota.most()).to_string()),
-        (REMAINING, tightest.standing.left.to_string()),
-        (RESET, until(&tightest.standing).to_string()),
-    ] {
-        if let Ok(value) = HeaderValue::from_str(&text) {
-            headers.insert(name, value);
-        }
-    }
-}
-
-/// `"token";q=100;w=10`: so many in so many seconds.
-fn policy(held: &Held) -> String {
-    let unit = if held.name.ends_with("bytes") {
-        ";qu=\"content-bytes\""
-    } else {
-        ""
-    };
-    let window = held.quota.most() * 60.0;
-    #[allow(clippy::cast_precision_loss)]
-    let window = (window / held.quota.per_minute as f64).ceil();
-    format!(
-        "\"{}\";q={}{unit};w={}",
-        held.name,
-        whole(held.quota.most()),
-        whole(window).max(1)
-    )
-}
-
-/// `"token";r=99;t=1`: so many are left, and all of them again in so many seconds.
-fn standing(held: &Held) -> String {
-    format!(
-        "\"{}\";r={};t={}",
-        held.name,
-        held.standing.left,
-        until(&held.standing)
-    )
-}
-
-fn until(standing: &Standing) -> u64 {
-    standing
-        .full_in
-        .as_secs_f64()
-        .ceil()
-        .to_string()
-        .parse()
-        .unwrap_or(0)
-}
-
-#[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // Of a quota: positive, far below 2^63.
-fn whole(n: f64) -> u64 {
-    n.floor() as u64
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn headers_as_the_draft_has_them() {
-        let held = |name, per_minute, left, millis| Held {
-            name,
-            quota: Quota {
-                per_minute,
-                burst: Duration::from_secs(10),
-            },
-            standing: Standing {
-                left,
-                full_in: Duration::from_millis(millis),
-                wait: None,
-            },
-        };
-        let mut response = Response::new(Body::empty());
-        tell(&mut response, &[]);
-        assert!(response.headers().is_empty());
-        let all = [
-            held("token", 600, 99, 100),
-            held("tenant", 1200, 40, 8_001),
-            held("tenant-bytes", 60_000_000, 10_000_000, 0),
-        ];
-        tell(&mut response, &all);
-        for (name, expected) in [
-            (
-                "ratelimit-policy",
-                "\"token\";q=100;w=10, \"tenant\";q=200;w=10, \"tenant-bytes\";q=10000000;qu=\"content-bytes\";w=10",
-            ),
-            (
-                "ratelimit",
-                "\"token\";r=99;t=1, \"tenant\";r=40;t=9, \"tenant-bytes\";r=10000000;t=0",
-            ),
-            ("ratelimit-limit", "200"),
-            ("ratelimit-remaining", "40"),
-            ("ratelimit-reset", "9"),
-        ] {
-            assert_eq!(response.headers()[name], expected, "{name}");
-        }
-    }
 
     #[test]
     fn a_refusal_says_when_to_come_again() {

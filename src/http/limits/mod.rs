@@ -3,6 +3,7 @@
 
 mod bucket;
 mod class;
+mod headers;
 mod layer;
 
 use std::sync::{Arc, Mutex, PoisonError};
