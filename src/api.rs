@@ -19,7 +19,7 @@ use utoipa_axum::router::OpenApiRouter;
 use crate::app::App;
 use crate::gate::{self, Gate};
 use crate::http::access::{self, Access};
-use crate::http::{ApiError, EngineError, guard, refusals};
+use crate::http::{ApiError, EngineError, guard, limits, refusals};
 use crate::{db, fleet, jobs, manage};
 
 mod operation;
@@ -152,6 +152,7 @@ fn name_problems(operation: &mut Operation) {
 /// The router of a replica.
 pub fn router(gate: Gate, scrape: Scrape) -> Router {
     let app = gate.app.clone();
+    let limited = (app.auth.clone(), app.limits.clone());
     let watched = (app.auth.clone(), app.refusals.clone());
     let (engines, _) = described();
     let (managed, _) = OpenApiRouter::<App>::new()
@@ -181,6 +182,7 @@ pub fn router(gate: Gate, scrape: Scrape) -> Router {
         // Round every route that there is: one that the table does not have is refused.
         .route_layer(from_fn_with_state(auth, guard))
         .layer(from_fn_with_state(watched, refusals::watch))
+        .layer(from_fn_with_state(limited, limits::limit))
         .fallback(not_found)
         .method_not_allowed_fallback(not_allowed)
 }

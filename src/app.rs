@@ -11,6 +11,7 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use crate::db::{By, Db, DbError, TenantTx};
+use crate::http::limits::Limiter;
 use crate::http::{ActsBy, Auth, Refusals};
 use crate::kernel::keyring::Keyring;
 use crate::kernel::net::Block;
@@ -93,6 +94,8 @@ pub struct App {
     pub ring: Arc<Keyring>,
     /// Credentials.
     pub auth: Auth,
+    /// How much may be asked.
+    pub limits: Limiter,
     /// What was refused, on its way to the audit trail.
     pub refusals: Refusals,
     /// The Central API.

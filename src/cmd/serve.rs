@@ -14,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing_subscriber::EnvFilter;
 
+mod limits;
 mod upkeep;
 
 use super::context::{FirstStart, Installation, set_fact};
@@ -27,6 +28,7 @@ use crate::fleet::replication::{Absorb, Read, Write};
 use crate::gate::forward::Forward;
 use crate::gate::signal::OwnLogins;
 use crate::gate::{Gate, filter};
+use crate::http::limits::Limiter;
 use crate::http::{Auth, Refusals, edge, layers};
 use crate::jobs::Worker;
 use crate::kernel::net::{Block, parse_address};
@@ -175,6 +177,7 @@ fn gate(installation: &Installation, listens: Option<SocketAddr>) -> anyhow::Res
     let app = App {
         auth: Auth::new(db.clone(), ring.clone()),
         refusals: Refusals::new(db.clone()),
+        limits: Limiter::new(limits::settings(config)),
         db,
         ring,
         capi,

@@ -11,6 +11,7 @@ mod filters;
 mod geoip;
 mod ip_info;
 mod lapi;
+mod limits;
 mod logging;
 mod outbound;
 mod retention;
@@ -40,6 +41,7 @@ pub use filters::{FilterMode, Filters};
 pub use geoip::Geoip;
 pub use ip_info::{IpInfo, IpSource, NameServer, WhoisServer};
 pub use lapi::{LapiServer, lapi_servers};
+pub use limits::Limits;
 pub use logging::{LogFormat, Logging};
 pub use outbound::Outbound;
 pub use retention::Retention;
@@ -75,6 +77,8 @@ pub struct Config {
     pub geoip: Geoip,
     /// How long rows are kept.
     pub retention: Retention,
+    /// How much may be asked.
+    pub limits: Limits,
     /// The log.
     pub logging: Logging,
     /// What the operator should know, one line each: settings accepted for `CrowdSieve`'s sake without effect.
@@ -105,6 +109,7 @@ impl Config {
             keep_events: events::keep(&source)?,
             geoip: Geoip::read(&source)?,
             retention: Retention::read(&source)?,
+            limits: Limits::read(&source)?,
             logging: Logging::read(&source)?,
             warnings: source.into_warnings(),
         })

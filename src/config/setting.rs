@@ -3,8 +3,8 @@
 use std::sync::LazyLock;
 
 use super::{
-    capi, database, enrolment, events, filters, geoip, ip_info, logging, outbound, retention, security,
-    server,
+    capi, database, enrolment, events, filters, geoip, ip_info, limits, logging, outbound, retention,
+    security, server,
 };
 
 /// One setting: the source of the README's table and of the check for unknown names.
@@ -87,6 +87,7 @@ pub fn table() -> &'static [Setting] {
             events::SETTINGS,
             geoip::SETTINGS,
             retention::SETTINGS,
+            limits::SETTINGS,
             logging::SETTINGS,
         ]
         .concat()

@@ -329,6 +329,7 @@ fn table_is_complete() {
         include_str!("events.rs"),
         include_str!("geoip.rs"),
         include_str!("retention.rs"),
+        include_str!("limits.rs"),
         include_str!("logging.rs"),
     ]
     .iter()

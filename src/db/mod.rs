@@ -8,6 +8,7 @@ mod partitions;
 mod patience;
 mod pool;
 mod replica;
+mod scope;
 mod tenant;
 mod tls;
 mod tx;
@@ -18,8 +19,9 @@ pub use error::DbError;
 pub use migrate::{MigrateError, expected_version, migrate, schema_version};
 pub use partitions::{Ahead, drop_partitions, make_partitions, partitions_ahead};
 pub use patience::patiently;
-pub use pool::{Db, DbConfig, ReadConnection};
+pub use pool::{Connection, Db, DbConfig};
 pub use replica::{ReadConfig, Reading, Replica, watch_replica};
+pub use scope::{Scope, within};
 pub use tenant::Tenant;
 pub use tx::{PlatformTx, TenantTx};
 

@@ -5,11 +5,13 @@ use std::time::{Duration, Instant};
 use deadpool_postgres::{
     Hook, HookError, Manager, ManagerConfig, Object, Pool, RecyclingMethod, Runtime, Timeouts,
 };
+use moka::sync::Cache;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_postgres::config::TargetSessionAttrs;
 
 use super::audit::Pen;
 use super::replica::{ReadConfig, Reading, Replica};
+use super::scope::here;
 use super::tls::tls;
 use super::{By, DbError, PlatformTx, Tenant, TenantTx};
 use crate::kernel::keyring::Keyring;
@@ -33,6 +35,11 @@ pub struct Db {
     pool: Pool,
     /// Half of the pool: what people look at must not keep engines from storing.
     reads: Arc<Semaphore>,
+    /// Three quarters of it: nothing but what engines bring takes the rest.
+    others: Arc<Semaphore>,
+    /// A quarter of it for each tenant's requests.
+    tenants: Cache<i32, Arc<Semaphore>>,
+    of_a_tenant: usize,
     statement_cache: bool,
     pen: Pen,
     demoted: Demoted,
@@ -74,6 +81,14 @@ impl Db {
         Ok(Self {
             pool: primary(config, config.pool_size, demoted.clone())?,
             reads: Arc::new(Semaphore::new((config.pool_size / 2).max(1))),
+            others: Arc::new(Semaphore::new(
+                config.pool_size - (config.pool_size / 4).max(1).min(config.pool_size - 1),
+            )),
+            tenants: Cache::builder()
+                .max_capacity(100_000)
+                .time_to_idle(Duration::from_hours(1))
+                .build(),
+            of_a_tenant: (config.pool_size / 4).max(1),
             statement_cache: config.statement_cache,
             pen: Pen {
                 by: Arc::new(By::auto("garrison")),
@@ -130,33 +145,56 @@ impl Db {
         self.replica.as_ref()
     }
 
-    /// A connection for a transaction. Take one late, hold one only, give it back early.
+    /// A connection for a transaction. Take one late, hold one only, give it back early. Within a [`Scope`](super::Scope) a
+    /// quarter of the pool is left to engines, and a tenant gets a quarter at most.
     ///
     /// # Errors
     /// When none is free within two seconds or Postgres cannot be reached.
-    pub async fn connection(&self) -> Result<Object, DbError> {
-        Ok(self.pool.get().await?)
+    pub async fn connection(&self) -> Result<Connection, DbError> {
+        self.lend(None).await
     }
 
     /// A connection for what may take long and nobody loses anything by: lists, replays. At most half of the pool.
     ///
     /// # Errors
     /// When none is free within two seconds or Postgres cannot be reached.
-    pub async fn read_connection(&self) -> Result<ReadConnection, DbError> {
-        let turn = tokio::time::timeout(Duration::from_secs(2), self.reads.clone().acquire_owned()).await;
-        let turn = turn.ok().and_then(Result::ok);
-        let turn = turn.ok_or_else(|| DbError::Unavailable("too many readers".to_owned()))?;
-        let late = match (&self.replica, Reading::current()) {
-            (Some(replica), Some(reading)) => replica.connection(&reading).await,
+    pub async fn read_connection(&self) -> Result<Connection, DbError> {
+        self.lend(Some(&self.reads)).await
+    }
+
+    /// The turns that it takes, the narrowest first: who waits for one holds none that others need.
+    async fn lend(&self, more: Option<&Arc<Semaphore>>) -> Result<Connection, DbError> {
+        let scope = here();
+        let own = match scope.and_then(|scope| scope.tenant) {
+            Some(tenant) => {
+                let own = self
+                    .tenants
+                    .get_with(tenant, || Arc::new(Semaphore::new(self.of_a_tenant)));
+                Some(turn(&own, "too many requests of this tenant").await?)
+            }
+            None => None,
+        };
+        let read = match more {
+            Some(reads) => Some(turn(reads, "too many readers").await?),
+            None => None,
+        };
+        let late = match (more, &self.replica, Reading::current()) {
+            (Some(_), Some(replica), Some(reading)) => replica.connection(&reading).await,
             _ => None,
         };
-        let connection = match late {
-            Some(connection) => connection,
-            None => self.connection().await?,
+        if let Some(object) = late {
+            return Ok(Connection {
+                object,
+                _turns: [own, read, None],
+            });
+        }
+        let other = match scope {
+            Some(_) => Some(turn(&self.others, "too many requests beside what engines bring").await?),
+            None => None,
         };
-        Ok(ReadConnection {
-            connection,
-            _turn: turn,
+        Ok(Connection {
+            object: self.pool.get().await?,
+            _turns: [own, read, other],
         })
     }
 
@@ -225,23 +263,29 @@ impl Db {
     }
 }
 
-/// A connection and the reader's turn that goes with it.
-pub struct ReadConnection {
-    connection: Object,
-    _turn: OwnedSemaphorePermit,
+async fn turn(of: &Arc<Semaphore>, why: &str) -> Result<OwnedSemaphorePermit, DbError> {
+    let turn = tokio::time::timeout(Duration::from_secs(2), Arc::clone(of).acquire_owned()).await;
+    let turn = turn.ok().and_then(Result::ok);
+    turn.ok_or_else(|| DbError::Unavailable(why.to_owned()))
 }
 
-impl std::ops::Deref for ReadConnection {
+/// A connection, and the turns that go with it.
+pub struct Connection {
+    object: Object,
+    _turns: [Option<OwnedSemaphorePermit>; 3],
+}
+
+impl std::ops::Deref for Connection {
     type Target = Object;
 
     fn deref(&self) -> &Object {
-        &self.connection
+        &self.object
     }
 }
 
-impl std::ops::DerefMut for ReadConnection {
+impl std::ops::DerefMut for Connection {
     fn deref_mut(&mut self) -> &mut Object {
-        &mut self.connection
+        &mut self.object
     }
 }
 

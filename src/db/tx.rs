@@ -7,6 +7,7 @@ use tokio_postgres::types::ToSql;
 
 use super::audit::Pen;
 use super::pool::Demoted;
+use super::scope::timeout_millis;
 use super::{DbError, Tenant};
 
 type Params<'a> = &'a [&'a (dyn ToSql + Sync)];
@@ -158,7 +159,7 @@ impl<'c> TenantTx<'c> {
         self.inner.is_narrow.store(true, Ordering::Relaxed);
         let back = tenant_role(self.tenant);
         let tx = &self.inner.tx;
-        tx.batch_execute(PLATFORM_ROLE).await?;
+        tx.batch_execute(&narrowing(None)).await?;
         let rows = tx.query(&statement, params).await?;
         tx.batch_execute(&back).await?;
         Ok(rows)
@@ -184,24 +185,21 @@ impl<'c> TenantTx<'c> {
     }
 }
 
-/// A statement that takes too long, a lock that does not come, and a replica that freezes in the middle: the last
-/// would hold back every reader of the logs on this server.
-macro_rules! limits {
-    () => {
-        "SET LOCAL statement_timeout = '10s'; SET LOCAL lock_timeout = '4s'; \
-         SET LOCAL idle_in_transaction_session_timeout = '15s'"
-    };
+/// The role of a transaction, the tenant of one that has one, and its limits: a statement that takes too long, a lock that
+/// does not come, and a replica that freezes in the middle, which would hold back every reader of the logs on this server.
+fn narrowing(tenant: Option<Tenant>) -> String {
+    let role = if tenant.is_some() { "service" } else { "platform" };
+    // Numbers formatted by us: nothing to inject. SET LOCAL ends with the transaction whatever happens.
+    let id = tenant.map_or_else(String::new, |tenant| tenant.id().to_string());
+    let millis = timeout_millis();
+    format!(
+        "SET LOCAL ROLE garrison_{role}; SET LOCAL app.tenant = '{id}'; SET LOCAL statement_timeout = {millis}; \
+         SET LOCAL lock_timeout = '4s'; SET LOCAL idle_in_transaction_session_timeout = '15s'"
+    )
 }
 
-const PLATFORM_ROLE: &str = concat!("SET LOCAL ROLE garrison_platform; ", limits!());
-
 fn tenant_role(tenant: Tenant) -> String {
-    // A number formatted by us: nothing to inject. SET LOCAL ends with the transaction whatever happens.
-    format!(
-        "SET LOCAL ROLE garrison_service; SET LOCAL app.tenant = '{}'; {}",
-        tenant.id(),
-        limits!()
-    )
+    narrowing(Some(tenant))
 }
 
 /// A transaction on the control tables: credentials, lanes, tenants.
@@ -218,7 +216,7 @@ impl<'c> PlatformTx<'c> {
         pen: Pen,
     ) -> Result<Self, DbError> {
         Ok(Self {
-            inner: Narrowed::open(connection, PLATFORM_ROLE.to_owned(), statement_cache, demoted).await?,
+            inner: Narrowed::open(connection, narrowing(None), statement_cache, demoted).await?,
             pen,
         })
     }

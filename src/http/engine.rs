@@ -26,6 +26,12 @@ impl EngineError {
         }
     }
 
+    /// Its status.
+    #[must_use]
+    pub const fn status(&self) -> StatusCode {
+        self.status
+    }
+
     /// The token is none that CAPI or we gave, or its time is over: engines log in again and send again.
     #[must_use]
     pub fn unauthorized() -> Self {

@@ -7,6 +7,7 @@ pub mod edge;
 mod engine;
 pub mod hashing;
 pub mod layers;
+pub mod limits;
 mod problem;
 pub mod reads;
 pub mod refusals;

@@ -7,7 +7,6 @@ use regex::Regex;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use tokio_postgres::Client;
-
 const VICTIM: &str = "203.0.113.9";
 
 /// Everything that a tenant owns, a line a row, bodies unpacked.

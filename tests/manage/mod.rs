@@ -16,6 +16,7 @@ mod import;
 mod ipinfo;
 mod ipinfo_hostile;
 mod ipinfo_rdap;
+mod limits;
 mod machines;
 mod metrics;
 mod pages;

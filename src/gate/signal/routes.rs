@@ -20,6 +20,7 @@ use super::queries::{self, Batch, Columns, Receipt};
 use crate::db::{DbError, patiently};
 use crate::gate::filter::model::{Ruleset, judge};
 use crate::gate::{ApiVersion, Gate};
+use crate::http::limits::Meter;
 use crate::http::{EngineError, Machine, read_limited};
 use crate::outbound::geoip::Files;
 
@@ -69,17 +70,24 @@ async fn push(
     State(gate): State<Gate>,
     ApiVersion(version): ApiVersion,
     machine: Machine,
+    meter: Meter,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, EngineError> {
     let body = read_limited(&headers, body, WIRE_LIMIT, BODY_LIMIT).await?;
     // An engine that hangs up must not undo what is about to be stored: it will not send it again.
-    let work = tokio::spawn(async move { take(gate, machine, version, body).await });
+    let work = tokio::spawn(async move { take(gate, machine, version, body, &meter).await });
     work.await
         .map_err(|e| EngineError::from(DbError::Internal(e.to_string())))?
 }
 
-async fn take(gate: Gate, machine: Machine, version: u8, body: Bytes) -> Result<Response, EngineError> {
+async fn take(
+    gate: Gate,
+    machine: Machine,
+    version: u8,
+    body: Bytes,
+    meter: &Meter,
+) -> Result<Response, EngineError> {
     let begun = Instant::now();
     let rules = patiently(PATIENCE, || gate.rules.of(&gate.app.db, machine.tenant)).await?;
     let enabled = gate.app.settings.forward_enabled && machine.forward_enabled;
@@ -108,6 +116,7 @@ async fn take(gate: Gate, machine: Machine, version: u8, body: Bytes) -> Result<
         BatchError::TooMany => EngineError::new(StatusCode::PAYLOAD_TOO_LARGE, e.to_string()),
         BatchError::Unreadable(_) => EngineError::bad_request(e.to_string()),
     })?;
+    meter.items(batch.received);
     metrics::counter!("garrison_batches_total").increment(1);
     if batch.received == 0 {
         return Ok(answer(StatusCode::OK, "OK".to_owned(), rejected));
