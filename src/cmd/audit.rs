@@ -204,10 +204,12 @@ fn tell(output: Output, done: &[(String, Verdict)]) -> anyhow::Result<()> {
                 "BROKEN"
             };
             let end = end(verdict).unwrap_or_else(|| "no head".to_owned());
-            text += &format!("{state}  {name}={end}\n");
-            for fault in &verdict.faults {
-                text += &format!("        {fault}\n");
-            }
+            let faults = verdict.faults.iter().map(|fault| format!("        {fault}"));
+            let lines: Vec<_> = std::iter::once(format!("{state}  {name}={end}"))
+                .chain(faults)
+                .collect();
+            text += &lines.join("\n");
+            text.push('\n');
         }
         text
     })

@@ -111,8 +111,8 @@ fn run(cli: Cli) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async move {
         match cli.command {
-            Command::Serve(args) => serve::run(config, cli.config, args).await,
-            Command::Worker => worker::run(config).await,
+            Command::Serve(args) => Box::pin(serve::run(config, cli.config, args)).await,
+            Command::Worker => Box::pin(worker::run(config)).await,
             Command::Migrate => migrate::run(config, cli.output).await,
             Command::Tenant(command) => tenant::run(config, cli.output, command).await,
             Command::Machine(command) => machine::run(config, cli.output, command).await,

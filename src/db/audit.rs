@@ -169,10 +169,8 @@ impl TenantTx<'_> {
         };
         let head = head.ok_or_else(gone)?;
         let (seq, prev): (i64, Vec<u8>) = (head.get::<_, i64>("seq") + 1, head.get("hash"));
-        let mut details = entry.details.to_string();
-        if details.len() > DETAILS {
-            details = r#"{"left_out":"too long"}"#.to_owned();
-        }
+        let details = Some(entry.details.to_string()).filter(|text| text.len() <= DETAILS);
+        let details = details.unwrap_or_else(|| r#"{"left_out":"too long"}"#.to_owned());
         let words = Words {
             actor: short(&by.name),
             target: short(entry.target),

@@ -297,6 +297,8 @@ mod tests {
         walk.end(head.0, head.1, last)
     }
 
+    type Change = fn(&mut Vec<Stored>);
+
     #[test]
     fn every_tampering_is_found_and_nothing_else() {
         let ring = ring();
@@ -306,7 +308,6 @@ mod tests {
         assert_eq!(walked(&ring, &good, head, None), []);
         assert_eq!(walked(&ring, &good, head, Some((5, seal.clone()))), []);
         assert_eq!(walked(&ring, &good, head, Some((3, good[2].hash.clone()))), []);
-        type Change = fn(&mut Vec<Stored>);
         let table: [(&str, Change, &[Fault]); 11] = [
             ("an edit", |c| c[2].link.action = "y".into(), &[Fault::Changed(3)]),
             (

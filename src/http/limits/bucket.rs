@@ -148,7 +148,7 @@ mod tests {
         let mut bucket = Bucket::full(&quota, at(0));
         assert_eq!(bucket.standing(&quota, at(0)).wait, None);
         bucket.take(&quota, at(0), 1);
-        assert_eq!(bucket.standing(&quota, at(0)).wait, Some(Duration::from_secs(60)));
+        assert_eq!(bucket.standing(&quota, at(0)).wait, Some(Duration::from_mins(1)));
         let none = Quota {
             per_minute: 0,
             ..quota
