@@ -95,6 +95,7 @@ impl Installation {
         // The lock of a transaction that stays open meanwhile: it goes with the connection if we die, and a pooler
         // between us and Postgres gives that connection to nobody else.
         let turn = connection.transaction().await?;
+        turn.batch_execute("SET LOCAL lock_timeout = 0").await?;
         turn.execute(sql!("platform/claim_first_start"), &[&FIRST_START_LOCK])
             .await?;
         let made = self.first_start_alone(import).await;

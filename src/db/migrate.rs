@@ -93,6 +93,8 @@ pub async fn migrate(db: &Db) -> Result<usize, MigrateError> {
     // The lock of a transaction that stays open meanwhile: it goes with the connection if we die, and a pooler between us
     // and Postgres gives that connection to nobody else.
     let turn = guard.transaction().await?;
+    // Whoever is before us takes as long as it takes, whatever this session was told to bear.
+    turn.batch_execute("SET LOCAL lock_timeout = 0").await?;
     turn.execute("SELECT pg_advisory_xact_lock($1)", &[&MIGRATION_LOCK])
         .await?;
     let applied = run(client, version).await?;
