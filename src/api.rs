@@ -202,13 +202,7 @@ async fn not_allowed(uri: axum::http::Uri) -> Response {
         )
         .into_response();
     }
-    let problem = json!({ "type": "/problems/method-not-allowed", "title": "Method not allowed", "status": 405, "detail": "this route does not know the method" });
-    (
-        StatusCode::METHOD_NOT_ALLOWED,
-        [(header::CONTENT_TYPE, "application/problem+json")],
-        problem.to_string(),
-    )
-        .into_response()
+    ApiError::MethodNotAllowed.into_response()
 }
 
 fn is_engine_path(path: &str) -> bool {

@@ -29,6 +29,8 @@ pub enum ApiError {
     Invalid(Vec<FieldError>),
     /// The same, in one sentence.
     BadRequest(String),
+    /// A route that does not know the method.
+    MethodNotAllowed,
     /// It contradicts what stands.
     Conflict(String),
     /// More than the limit.
@@ -139,6 +141,12 @@ impl ApiError {
                 "/problems/invalid",
                 "Invalid request",
                 detail,
+            ),
+            Self::MethodNotAllowed => (
+                StatusCode::METHOD_NOT_ALLOWED,
+                "/problems/method-not-allowed",
+                "Method not allowed",
+                "this route does not know the method".to_owned(),
             ),
             Self::Upstream(status, detail) => {
                 (status, "/problems/upstream", "The other server failed", detail)
