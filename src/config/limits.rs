@@ -68,11 +68,18 @@ const HEAVY: Setting = Setting::new(
 .variable("GARRISON_LIMITS_HEAVY");
 const HEAVY_PER_TENANT: Setting = Setting::new("limits.heavy_per_tenant", "6", "The same, of one tenant.")
     .variable("GARRISON_LIMITS_HEAVY_PER_TENANT");
-const CHANGES: Setting =
-    Setting::new("limits.changes", "64", "Changes in work at a time.").variable("GARRISON_LIMITS_CHANGES");
-const CHANGES_PER_TENANT: Setting =
-    Setting::new("limits.changes_per_tenant", "16", "The same, of one tenant.")
-        .variable("GARRISON_LIMITS_CHANGES_PER_TENANT");
+const CHANGES: Setting = Setting::new(
+    "limits.changes",
+    "64",
+    "Changes in work at a time, such as bans, rules and servers.",
+)
+.variable("GARRISON_LIMITS_CHANGES");
+const CHANGES_PER_TENANT: Setting = Setting::new(
+    "limits.changes_per_tenant",
+    "16",
+    "The same, of one tenant; a second is waited for a place.",
+)
+.variable("GARRISON_LIMITS_CHANGES_PER_TENANT");
 const READ_TIMEOUT: Setting = Setting::new(
     "limits.read_timeout",
     "10s",

@@ -331,7 +331,8 @@ mod tests {
             (
                 "the end gone",
                 |c| c.truncate(3),
-                &[Fault::CutOff { last: 3, head: 5 }],
+                // The fourth had said whose words it took.
+                &[Fault::CutOff { last: 3, head: 5 }, Fault::WordsGone(2)],
             ),
             ("all gone", Vec::clear, &[Fault::CutOff { last: 0, head: 5 }]),
             (
