@@ -19,7 +19,7 @@ use utoipa_axum::router::OpenApiRouter;
 use crate::app::App;
 use crate::gate::{self, Gate};
 use crate::http::access::{self, Access};
-use crate::http::{ApiError, EngineError, guard};
+use crate::http::{ApiError, COOKIE, EngineError, guard};
 use crate::{db, fleet, jobs, manage};
 
 mod operation;
@@ -64,6 +64,13 @@ pub fn openapi() -> utoipa::openapi::OpenApi {
         "key",
         SecurityScheme::ApiKey(ApiKey::Header(ApiKeyValue::new("X-Api-Key"))),
     );
+    components.add_security_scheme(
+        "cookie",
+        SecurityScheme::ApiKey(ApiKey::Cookie(ApiKeyValue::with_description(
+            COOKIE,
+            "a session, or an API token; requests that change something show X-CSRF-Token, too",
+        ))),
+    );
     let basic = HttpBuilder::new().scheme(HttpAuthScheme::Basic).build();
     components.add_security_scheme("basic", SecurityScheme::Http(basic));
     let any = |name: &str| SecurityRequirement::new(name, Vec::<String>::new());
@@ -90,6 +97,7 @@ pub fn openapi() -> utoipa::openapi::OpenApi {
                 let mut ways = vec![any("token")];
                 if path.starts_with("/api/") {
                     ways.push(any("key"));
+                    ways.push(any("cookie"));
                 }
                 operation.security = Some(ways);
             }
@@ -101,7 +109,7 @@ pub fn openapi() -> utoipa::openapi::OpenApi {
 /// Says what an operation asks of its caller, and how it refuses.
 fn show_access(operation: &mut Operation, access: Option<Access>) {
     let Some(access) = access else { return };
-    if access == Access::Open {
+    if matches!(access, Access::Open | Access::Login) {
         operation
             .security
             .get_or_insert_with(|| vec![SecurityRequirement::default()]);

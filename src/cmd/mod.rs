@@ -13,6 +13,7 @@ mod migrate;
 mod openapi;
 mod output;
 mod serve;
+mod session;
 mod tenant;
 mod token;
 mod user;
@@ -60,6 +61,9 @@ enum Command {
     /// People, and what they are in which tenant.
     #[command(subcommand)]
     User(user::Command),
+    /// Sessions of logins.
+    #[command(subcommand)]
+    Session(session::Command),
     /// Filter rules.
     #[command(subcommand)]
     Filter(filter::Command),
@@ -111,6 +115,7 @@ fn run(cli: Cli) -> anyhow::Result<()> {
             Command::Machine(command) => machine::run(config, cli.output, command).await,
             Command::Token(command) => token::run(config, cli.output, command).await,
             Command::User(command) => user::run(config, cli.output, command).await,
+            Command::Session(command) => session::run(config, cli.output, command).await,
             Command::Filter(command) => filter::run(config, cli.output, command).await,
             Command::Allowlist(command) => allowlist::run(config, cli.output, command).await,
             Command::Analyzer(command) => analyzer::run(config, cli.output, command).await,

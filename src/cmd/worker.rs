@@ -2,5 +2,5 @@ use crate::config::Config;
 
 /// Forwards and cleans up, and serves nothing.
 pub async fn run(config: Config) -> anyhow::Result<()> {
-    super::serve::work_only(config).await
+    Box::pin(super::serve::work_only(config)).await
 }

@@ -8,3 +8,4 @@ pub mod page;
 pub mod password;
 pub mod secret;
 pub mod time;
+pub mod totp;

@@ -1,15 +1,16 @@
 //! What is done with a text that was given once: its holder has nothing else yet.
 
+use axum::Extension;
 use axum::extract::State;
 use axum::http::StatusCode;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
 use crate::app::App;
-use crate::http::{ApiError, JsonBody, Problem, hashing};
+use crate::http::{ApiError, Client, JsonBody, Problem, hashing};
 use crate::kernel::secret::{self, Kind};
-use crate::manage::person::model::{PASSWORD_RULE, is_name, is_password};
-use crate::manage::person::queries;
+use crate::manage::person::model::{PASSWORD_RULE, is_name, is_password, network};
+use crate::manage::person::queries::{self, Counted};
 
 const NOT_FOUND: ApiError = ApiError::NotFound("this is not good, or not any more");
 
@@ -32,6 +33,7 @@ pub struct AcceptBody {
         (status = 404, body = Problem, description = "no invitation, or used, or too old"), (status = 409, body = Problem), (status = 413, body = Problem), (status = 415, body = Problem), (status = 429, body = Problem), (status = 503, body = Problem)))]
 pub async fn accept(
     State(app): State<App>,
+    client: Option<Extension<Client>>,
     JsonBody(body): JsonBody<AcceptBody>,
 ) -> Result<StatusCode, ApiError> {
     if !secret::is_well_formed(Kind::Invitation, &body.token) {
@@ -53,7 +55,17 @@ pub async fn accept(
     let known = queries::get_login(&app.db, &invitation.email).await?;
     let done = match known {
         Some(known) => {
+            // Whoever invites holds the invitation, and must not try passwords with it.
+            let from = network(client.map(|Extension(Client(address))| address));
+            let counted = queries::count_try(&app.db, &app.ring, Some(&invitation.email), &from).await?;
+            let done = match counted {
+                Counted::Fine(done) => done,
+                Counted::Full(seconds) => return Err(ApiError::TooMany("too many wrong passwords", seconds)),
+            };
             let right = hashing::verify(body.password, known.password_hash).await?;
+            if right {
+                queries::forgive(&app.db, &done).await?;
+            }
             if !right || known.disabled {
                 return Err(ApiError::Unauthorized);
             }
