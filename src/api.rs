@@ -19,7 +19,7 @@ use utoipa_axum::router::OpenApiRouter;
 use crate::app::App;
 use crate::gate::{self, Gate};
 use crate::http::access::{self, Access};
-use crate::http::{ApiError, EngineError, guard, limits, refusals};
+use crate::http::{ApiError, COOKIE, EngineError, guard, limits, locate, refusals};
 use crate::{db, fleet, jobs, manage};
 
 mod operation;
@@ -65,6 +65,13 @@ pub fn openapi() -> utoipa::openapi::OpenApi {
         "key",
         SecurityScheme::ApiKey(ApiKey::Header(ApiKeyValue::new("X-Api-Key"))),
     );
+    components.add_security_scheme(
+        "cookie",
+        SecurityScheme::ApiKey(ApiKey::Cookie(ApiKeyValue::with_description(
+            COOKIE,
+            "a session, or an API token; requests that change something show X-CSRF-Token, too",
+        ))),
+    );
     let basic = HttpBuilder::new().scheme(HttpAuthScheme::Basic).build();
     components.add_security_scheme("basic", SecurityScheme::Http(basic));
     let any = |name: &str| SecurityRequirement::new(name, Vec::<String>::new());
@@ -91,6 +98,7 @@ pub fn openapi() -> utoipa::openapi::OpenApi {
                 let mut ways = vec![any("token")];
                 if path.starts_with("/api/") {
                     ways.push(any("key"));
+                    ways.push(any("cookie"));
                 }
                 operation.security = Some(ways);
             }
@@ -102,7 +110,7 @@ pub fn openapi() -> utoipa::openapi::OpenApi {
 /// Says what an operation asks of its caller, and how it refuses.
 fn show_access(operation: &mut Operation, access: Option<Access>) {
     let Some(access) = access else { return };
-    if access == Access::Open {
+    if matches!(access, Access::Open | Access::Login) {
         operation
             .security
             .get_or_insert_with(|| vec![SecurityRequirement::default()]);
@@ -163,6 +171,7 @@ pub fn router(gate: Gate, scrape: Scrape) -> Router {
     let doc = openapi();
     let text = serde_json::to_string(&doc).unwrap_or_default();
     let auth = app.auth.clone();
+    let located = app.auth.clone();
     let late = axum::middleware::from_fn_with_state(app.db.clone(), crate::http::reads::late);
     Router::new()
         .merge(engines.with_state(gate))
@@ -183,6 +192,7 @@ pub fn router(gate: Gate, scrape: Scrape) -> Router {
         .route_layer(from_fn_with_state(auth, guard))
         .layer(from_fn_with_state(watched, refusals::watch))
         .layer(from_fn_with_state(limited, limits::limit))
+        .layer(from_fn_with_state(located, locate))
         .fallback(not_found)
         .method_not_allowed_fallback(not_allowed)
 }

@@ -15,6 +15,7 @@ mod migrate;
 mod openapi;
 mod output;
 mod serve;
+mod session;
 mod tenant;
 mod token;
 mod user;
@@ -62,6 +63,9 @@ enum Command {
     /// People, and what they are in which tenant.
     #[command(subcommand)]
     User(user::Command),
+    /// Sessions of logins.
+    #[command(subcommand)]
+    Session(session::Command),
     /// Filter rules.
     #[command(subcommand)]
     Filter(filter::Command),
@@ -118,6 +122,7 @@ fn run(cli: Cli) -> anyhow::Result<()> {
             Command::Machine(command) => machine::run(config, cli.output, command).await,
             Command::Token(command) => token::run(config, cli.output, command).await,
             Command::User(command) => user::run(config, cli.output, command).await,
+            Command::Session(command) => session::run(config, cli.output, command).await,
             Command::Filter(command) => filter::run(config, cli.output, command).await,
             Command::Allowlist(command) => allowlist::run(config, cli.output, command).await,
             Command::Analyzer(command) => analyzer::run(config, cli.output, command).await,

@@ -93,6 +93,7 @@ async fn serve(installation: &Installation, args: Args) -> anyhow::Result<()> {
     let router = layers::wrap(api::router(gate.clone(), Scrape::install()?), &limits);
     let stop = app.stopping.clone();
     let tasks = TaskTracker::new();
+    tasks.spawn_blocking(crate::kernel::password::prepare);
     if let Err(e) = geoip::stores_with(&app.db, app.geoip.files().kinds()).await {
         tracing::warn!(cause = %e, "alerts that are stored without a GeoIP file may not be looked up later");
     }
@@ -175,7 +176,8 @@ fn gate(installation: &Installation, listens: Option<SocketAddr>) -> anyhow::Res
         installation.ring.clone(),
     );
     let app = App {
-        auth: Auth::new(db.clone(), ring.clone()),
+        auth: Auth::new(db.clone(), ring.clone())
+            .behind(origin(config), config.server.trusted_proxies.clone()),
         refusals: Refusals::new(db.clone()),
         limits: Limiter::new(limits::settings(config)),
         db,
@@ -210,6 +212,22 @@ pub(super) const fn lifetimes(config: &Config) -> Lifetimes {
         waiting: kept.waiting,
         metrics: kept.metrics,
     }
+}
+
+/// What browsers call us by, as far as the operator said so: an `Origin` has no path.
+fn origin(config: &Config) -> Option<String> {
+    let url: axum::http::Uri = config.server.public_url.as_deref()?.parse().ok()?;
+    let default = matches!(
+        (url.scheme_str()?, url.port_u16()),
+        ("https", Some(443)) | ("http", Some(80))
+    );
+    let authority = url.authority()?.as_str();
+    let authority = if default { url.host()? } else { authority };
+    Some(format!(
+        "{}://{}",
+        url.scheme_str()?,
+        authority.to_ascii_lowercase()
+    ))
 }
 
 /// What engines reach us by, as far as it is an address.

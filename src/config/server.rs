@@ -33,10 +33,23 @@ const MAX_CONNECTIONS: Setting = Setting::new(
     "Connections held at once, 1 to 1000000; further ones wait in the system's queue.",
 )
 .variable("GARRISON_MAX_CONNECTIONS");
+const TRUSTED_PROXIES: Setting = Setting::new(
+    "server.trusted_proxies",
+    "none",
+    "Addresses and networks of proxies in front of Garrison, a list, or a text with commas: what they say in `X-Forwarded-For` counts for where a token is used and where a login comes from.",
+)
+.variable("GARRISON_TRUSTED_PROXIES");
 const DATA_DIR: Setting = Setting::new("data_dir", "./data", "Folder for what Garrison keeps on disk.")
     .variable("GARRISON_DATA_DIR");
 
-pub(super) const SETTINGS: &[Setting] = &[LISTEN, PUBLIC_URL, DRAIN_TIMEOUT, MAX_CONNECTIONS, DATA_DIR];
+pub(super) const SETTINGS: &[Setting] = &[
+    LISTEN,
+    PUBLIC_URL,
+    DRAIN_TIMEOUT,
+    MAX_CONNECTIONS,
+    TRUSTED_PROXIES,
+    DATA_DIR,
+];
 
 /// The listening side.
 #[derive(Debug, Clone)]
@@ -49,6 +62,8 @@ pub struct Server {
     pub drain_timeout: Duration,
     /// Connections held at once, 1 to 1 000 000.
     pub max_connections: usize,
+    /// Proxies whose word counts for where a request comes from.
+    pub trusted_proxies: Vec<IpCidr>,
 }
 
 impl Server {
@@ -89,11 +104,22 @@ impl Server {
         let max_connections = source
             .find(&MAX_CONNECTIONS)?
             .map_or(Ok(10_000), |found| found.number(1..=1_000_000))?;
+        let mut trusted_proxies = Vec::new();
+        if let Some(found) = source.find(&TRUSTED_PROXIES)? {
+            let texts = found.texts()?;
+            for text in texts.iter().filter(|_| texts != ["none"]) {
+                let network = network(text).ok_or_else(|| {
+                    found.invalid("addresses and networks such as 10.0.0.1 or fd00::/8, or none")
+                })?;
+                trusted_proxies.push(network);
+            }
+        }
         Ok(Self {
             listen,
             public_url,
             drain_timeout,
             max_connections,
+            trusted_proxies,
         })
     }
 }

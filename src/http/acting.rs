@@ -1,14 +1,14 @@
 //! Who is on record for what a request changes.
 
 use std::convert::Infallible;
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::sync::Arc;
 
-use axum::extract::{ConnectInfo, FromRequestParts};
+use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 
 use super::layers::RequestId;
-use super::{Actor, ApiError, Operator};
+use super::{Actor, ApiError, Operator, client};
 use crate::db::{ActorKind, By};
 
 /// Where a request came from, and its id.
@@ -22,9 +22,8 @@ impl Trace {
     /// From what the edge put among the extensions.
     #[must_use]
     pub fn of(parts: &Parts) -> Self {
-        let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>();
         Self {
-            source: peer.map(|peer| peer.0.ip().to_canonical()),
+            source: client(&parts.extensions),
             request: parts.extensions.get::<RequestId>().map(|id| Arc::clone(&id.0)),
         }
     }

@@ -15,8 +15,9 @@ mod turns;
 
 pub use acting::{Acting, ActsBy, Trace};
 pub use auth::{
-    Actor, Auth, Caller, Delivery, Editor, FeedReader, Machine, NAME_LIMIT, Operator, Permission,
-    Permissions, Principal, Role, Scope, SessionToken, Shown, Who, access, bearer, guard,
+    Actor, Auth, COOKIE, Caller, Client, Delivery, Editor, FeedReader, MAX_AGE, Machine, NAME_LIMIT,
+    NO_COOKIE, NewSession, Operator, Owner, Permission, Permissions, Principal, Role, Scope, SessionToken,
+    Shown, Who, access, bearer, client, csrf, form_pairs, guard, locate,
 };
 pub use body::{JsonBody, QueryOf, ReadError, read_limited};
 pub use engine::EngineError;

@@ -19,6 +19,8 @@ pub struct FieldError {
 pub enum ApiError {
     /// No credential, or none that we know.
     Unauthorized,
+    /// The right password, and the code of the authenticator is missing.
+    CodeNeeded,
     /// A good credential that does not reach this far.
     Forbidden(&'static str),
     /// A good credential without this permission.
@@ -105,6 +107,12 @@ impl ApiError {
                 "/problems/unauthorized",
                 "Unauthorized",
                 "Unauthorized".to_owned(),
+            ),
+            Self::CodeNeeded => (
+                StatusCode::UNAUTHORIZED,
+                "/problems/code-needed",
+                "Code needed",
+                "send the code of your authenticator, too".to_owned(),
             ),
             Self::Forbidden(detail) => (
                 StatusCode::FORBIDDEN,

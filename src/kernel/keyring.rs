@@ -24,6 +24,9 @@ pub struct Keyring {
     link: hmac::Key,
     audit: hmac::Key,
     session: [u8; 32],
+    login: hmac::Key,
+    csrf: hmac::Key,
+    throttle: hmac::Key,
     fingerprint: [u8; 32],
 }
 
@@ -51,6 +54,9 @@ impl Keyring {
             link: hmac::Key::new(hmac::HMAC_SHA256, &derive(&root, "link")),
             audit: hmac::Key::new(hmac::HMAC_SHA256, &derive(&root, "audit")),
             session: derive(&root, "machine session"),
+            login: hmac::Key::new(hmac::HMAC_SHA256, &derive(&root, "session of a login")),
+            csrf: hmac::Key::new(hmac::HMAC_SHA256, &derive(&root, "csrf")),
+            throttle: hmac::Key::new(hmac::HMAC_SHA256, &derive(&root, "login throttle")),
             fingerprint: derive(&root, "fingerprint"),
         }
     }
@@ -65,6 +71,26 @@ impl Keyring {
     #[must_use]
     pub const fn session_key(&self) -> &[u8; 32] {
         &self.session
+    }
+
+    /// The key that signs sessions of logins, by its salt.
+    #[must_use]
+    pub fn login_key(&self, salt: &[u8]) -> Vec<u8> {
+        hmac::sign(&self.login, salt).as_ref().to_vec()
+    }
+
+    /// Sixteen bytes that belong to one session: what a page of ours shows, and no other page knows.
+    #[must_use]
+    pub fn csrf_tag(&self, session: &[u8]) -> [u8; 16] {
+        let mut tag = [0; 16];
+        tag.copy_from_slice(&hmac::sign(&self.csrf, session).as_ref()[..16]);
+        tag
+    }
+
+    /// Under what the logins of an account, a network, or both are counted: the table tells nobody's address.
+    #[must_use]
+    pub fn throttle_key(&self, what: &str) -> Vec<u8> {
+        hmac::sign(&self.throttle, what.as_bytes()).as_ref().to_vec()
     }
 
     /// The form in which a token, an enrolment key or a CAPI token is stored.

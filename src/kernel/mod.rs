@@ -10,3 +10,4 @@ pub mod page;
 pub mod password;
 pub mod secret;
 pub mod time;
+pub mod totp;

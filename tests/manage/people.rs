@@ -169,3 +169,16 @@ async fn the_command_line_does_the_same() {
     let of_tenant = cli.json(&["user", "list", "--tenant", "default"]).await;
     assert_eq!(of_tenant.as_array().expect("a list").len(), 1);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_invitation_is_no_way_to_try_passwords() {
+    let world = World::start().await;
+    let umbrella = world.tenant("umbrella").await;
+    let first = invite(&world.api(), "ada@example.org", "viewer").await;
+    assert_eq!(accept(&world, &first, PASSWORD).await, 204);
+    let second = invite(&world.api_of(&umbrella), "ada@example.org", "viewer").await;
+    for n in 0..10 {
+        assert_eq!(accept(&world, &second, "another password").await, 401, "{n}");
+    }
+    assert_eq!(accept(&world, &second, PASSWORD).await, 429);
+}

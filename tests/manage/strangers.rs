@@ -17,7 +17,7 @@ fn is_open(method: &str, path: &str) -> bool {
             .iter()
             .any(|v| path.strip_prefix(v).is_some_and(|p| before_login.contains(&p)))
             // what is shown there is its own credential
-            || ["/api/invitations/accept", "/api/password/reset"].contains(&path)
+            || ["/api/invitations/accept", "/api/password/reset", "/login"].contains(&path)
         }
         _ => false,
     }
@@ -165,6 +165,9 @@ fn body(path: &str) -> Value {
         "/api/users" => json!({"email": "new@example.org", "role": "viewer"}),
         "/api/users/{id}" => json!({"role": "viewer"}),
         path if path.starts_with("/api/tokens/") || path.starts_with("/api/users/") => json!({}),
+        path if path.starts_with("/api/me/") => {
+            json!({"password": "x", "current": "x", "new": "y", "code": "1"})
+        }
         "/api/tenants" => json!({"name": "mine"}),
         path if path.starts_with("/api/invitations/") || path.starts_with("/api/tenants/") => json!({}),
         "/api/filters" | "/api/filters/{id}" => rule("mine now", "scenario", "eq", json!("y")),

@@ -1,4 +1,5 @@
 //! What the tests stand on: a database each, the service as a process, a recording CAPI, real engines.
+pub mod browser;
 pub mod capi;
 pub mod capi_rule;
 pub mod capi_state;

@@ -90,6 +90,7 @@ pub async fn upkeep(app: App, stop: CancellationToken) {
 
 async fn keep_up(app: &App) -> Result<(), DbError> {
     delete_expired(&app.db).await?;
+    app.auth.renew_session_key().await?;
     let behind = retention::longest_of_alerts(app).await?;
     let dropped = drop_partitions(&app.db, behind).await?;
     if dropped > 0 {

@@ -10,6 +10,8 @@ use super::permission::Permission as P;
 pub enum Access {
     /// Nothing: anybody may call it.
     Open,
+    /// Nothing, but no other site may make a browser call it.
+    Login,
     /// A machine's token, which the handler looks at.
     Machine,
     /// A token of one feed, which the handler looks at, or a credential with this permission.
@@ -30,7 +32,7 @@ impl Access {
             Self::Feed(permission) | Self::Needs(permission) | Self::Platform(permission) => {
                 Some(permission.name())
             }
-            Self::Open | Self::Machine | Self::Any => None,
+            Self::Open | Self::Login | Self::Machine | Self::Any => None,
         }
     }
 
@@ -114,6 +116,12 @@ const MANAGED: &[(&str, &str, Access)] = &[
     ("GET", "/api/machines/{id}", Access::Needs(P::MachinesRead)),
     ("PATCH", "/api/machines/{id}", Access::Needs(P::MachinesWrite)),
     ("GET", "/api/me", Access::Any),
+    ("POST", "/api/me/password", Access::Any),
+    ("POST", "/api/me/totp", Access::Any),
+    ("POST", "/api/me/totp/confirm", Access::Any),
+    ("POST", "/api/me/totp/disable", Access::Any),
+    ("POST", "/login", Access::Login),
+    ("POST", "/logout", Access::Any),
     ("GET", "/api/retention", Access::Needs(P::RetentionRead)),
     ("PUT", "/api/retention", Access::Needs(P::RetentionWrite)),
     ("GET", "/api/stats", Access::Needs(P::StatsRead)),

@@ -1,17 +1,17 @@
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::sync::Arc;
 
-use axum::extract::{ConnectInfo, FromRef, FromRequestParts};
+use axum::extract::{FromRef, FromRequestParts};
 use axum::http::request::Parts;
 use axum::http::{Extensions, HeaderMap, HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
+use super::client::client;
 use super::guard::Granted;
 use super::{Auth, Caller, Editor, FeedReader, Machine, Operator, Principal};
 use crate::http::{ApiError, EngineError};
-use crate::kernel::net::Block;
 
 /// The token of an `Authorization` header, with or without `Bearer`: the SDK sends it bare.
 #[must_use]
@@ -43,6 +43,27 @@ pub struct Shown {
     pub(super) tenant: Option<Arc<str>>,
     /// Where it comes from, as far as that is known.
     pub(super) from: Option<IpAddr>,
+    /// Whether a browser sends it by itself.
+    pub(super) is_cookie: bool,
+}
+
+/// The cookie that carries a session, or an API token.
+pub const COOKIE: &str = "csm_auth";
+
+/// What the cookie carries; none where there are two, of which one may be another site's.
+fn cookie(headers: &HeaderMap) -> Option<&str> {
+    let all = headers
+        .get_all(header::COOKIE)
+        .iter()
+        .filter_map(|value| value.to_str().ok());
+    let pairs = all
+        .flat_map(|text| text.split(';'))
+        .filter_map(|pair| pair.trim().split_once('='));
+    let mut own = pairs
+        .filter(|(name, _)| *name == COOKIE)
+        .map(|(_, value)| value.trim_matches('"'));
+    let first = own.next().filter(|value| !value.is_empty());
+    first.filter(|_| own.next().is_none())
 }
 
 impl Shown {
@@ -51,7 +72,14 @@ impl Shown {
     /// # Errors
     /// 401 when it shows nothing.
     pub fn of(headers: &HeaderMap, extensions: &Extensions) -> Result<Self, ApiError> {
-        let text = api_token(headers).ok_or(ApiError::Unauthorized)?.into();
+        // Where a program shows something of its own, what a browser adds does not count.
+        let is_cookie = !headers.contains_key("x-api-key") && !headers.contains_key(header::AUTHORIZATION);
+        let text = if is_cookie {
+            cookie(headers)
+        } else {
+            api_token(headers)
+        };
+        let text = text.ok_or(ApiError::Unauthorized)?.into();
         let mut named = headers.get_all("x-garrison-tenant").iter();
         let tenant = named.next().map(|value| value.to_str().unwrap_or("?").into());
         if named.next().is_some() {
@@ -61,7 +89,25 @@ impl Shown {
             text,
             tenant,
             from: client(extensions),
+            is_cookie,
         })
+    }
+
+    /// What a login shows.
+    #[must_use]
+    pub fn token(text: &str, from: Option<IpAddr>) -> Self {
+        Self {
+            text: text.into(),
+            tenant: None,
+            from,
+            is_cookie: false,
+        }
+    }
+
+    /// Whether a browser sends it by itself.
+    #[must_use]
+    pub const fn is_cookie(&self) -> bool {
+        self.is_cookie
     }
 }
 
@@ -69,12 +115,6 @@ impl std::fmt::Debug for Shown {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Shown(..)")
     }
-}
-
-/// The address that a request comes from; an IPv4-mapped one is the IPv4 address.
-pub fn client(extensions: &Extensions) -> Option<IpAddr> {
-    let ConnectInfo(peer) = extensions.get::<ConnectInfo<SocketAddr>>()?;
-    Some(Block::host(peer.ip()).lo())
 }
 
 impl<S: Send + Sync> FromRequestParts<S> for Principal {
@@ -155,12 +195,10 @@ where
         let token = key
             .map(|key| key.trim().to_owned())
             .or_else(|| basic_password(&parts.headers))
-            .or_else(|| bearer(&parts.headers).map(str::to_owned))
-            .ok_or(FeedRefusal(ApiError::Unauthorized))?;
-        let shown = Shown {
-            text: token.into(),
-            tenant: None,
-            from: client(&parts.extensions),
+            .or_else(|| bearer(&parts.headers).map(str::to_owned));
+        let shown = match token {
+            Some(token) => Shown::token(&token, client(&parts.extensions)),
+            None => Shown::of(&parts.headers, &parts.extensions).map_err(FeedRefusal)?,
         };
         auth.feed_reader(&shown).await.map_err(FeedRefusal)
     }

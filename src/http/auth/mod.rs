@@ -2,23 +2,30 @@
 
 pub mod access;
 mod actor;
+mod client;
+pub mod csrf;
 mod extract;
 mod guard;
+mod keys;
 mod permission;
 mod principal;
 mod programs;
+mod sessions;
 
 pub use actor::Actor;
-pub use extract::{Shown, bearer};
-pub use guard::guard;
+pub use client::{Client, client};
+pub use extract::{COOKIE, Shown, bearer};
+pub use guard::{NO_COOKIE, form_pairs, guard, locate};
 pub use permission::{Permission, Permissions, Role};
 pub use principal::{
     Caller, Delivery, Editor, FeedReader, Machine, NAME_LIMIT, Operator, Principal, Scope, SessionToken, Who,
 };
+pub use sessions::{MAX_AGE, NewSession, Owner};
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use cidr::IpCidr;
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
 use moka::future::Cache;
 use serde::{Deserialize, Serialize};
@@ -59,6 +66,15 @@ pub struct Auth {
     callers: Cache<Vec<u8>, Option<Caller>>,
     sessions: Cache<(i32, i64), Option<Machine>>,
     touched: Cache<(u8, i32, i64), ()>,
+    logins: Cache<uuid::Uuid, Option<Arc<sessions::Session>>>,
+    touched_logins: Cache<u128, ()>,
+    keys: Cache<(), Arc<Vec<keys::Key>>>,
+    /// That a key was unknown a moment ago.
+    missed: Cache<(), ()>,
+    /// What browsers call us by, where the operator said so.
+    origin: Option<Arc<str>>,
+    /// Whose word counts for where a request comes from.
+    proxies: Arc<[IpCidr]>,
 }
 
 impl Auth {
@@ -88,6 +104,31 @@ impl Auth {
                 .max_capacity(100_000)
                 .time_to_live(TOUCHED)
                 .build(),
+            logins: Cache::builder()
+                .max_capacity(10_000)
+                .time_to_live(BELIEVED)
+                .build(),
+            touched_logins: Cache::builder()
+                .max_capacity(100_000)
+                .time_to_live(TOUCHED)
+                .build(),
+            keys: Cache::builder().max_capacity(1).time_to_live(BELIEVED).build(),
+            missed: Cache::builder()
+                .max_capacity(1)
+                .time_to_live(Duration::from_secs(1))
+                .build(),
+            origin: None,
+            proxies: Arc::default(),
+        }
+    }
+
+    /// The same for browsers that call us by this address, behind these proxies.
+    #[must_use]
+    pub fn behind(self, origin: Option<String>, proxies: Vec<IpCidr>) -> Self {
+        Self {
+            origin: origin.map(Into::into),
+            proxies: proxies.into(),
+            ..self
         }
     }
 

@@ -107,6 +107,11 @@ pub struct Principal {
     pub permissions: Permissions,
     /// Whether the person is the platform's admin.
     pub is_platform_admin: bool,
+    /// The session, where one was shown.
+    pub session: Option<uuid::Uuid>,
+    /// What requests by this cookie show that change something; none for credentials that a browser does not send by
+    /// itself.
+    pub csrf: Option<[u8; 16]>,
 }
 
 impl Principal {

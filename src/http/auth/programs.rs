@@ -23,7 +23,7 @@ pub struct Program {
 }
 
 impl Program {
-    fn from_row(row: &tokio_postgres::Row) -> Self {
+    pub(super) fn from_row(row: &tokio_postgres::Row) -> Self {
         let scopes: Option<Vec<String>> = row.get("scopes");
         let scope = Scope::from_code(row.get("scope"));
         let permissions = match &scopes {
@@ -43,6 +43,8 @@ impl Program {
                 role: None,
                 permissions,
                 is_platform_admin: false,
+                session: None,
+                csrf: None,
             },
             tenant: row.get("tenant"),
             suspended: row.get("suspended"),
@@ -64,6 +66,9 @@ impl Auth {
     /// 401 for a credential that is nobody's, 403 where it is not good, 404 for a tenant that is not theirs, 503 when that
     /// cannot be found out.
     pub async fn authenticate(&self, shown: &Shown) -> Result<Principal, ApiError> {
+        if shown.is_cookie && !shown.text.starts_with(Kind::ApiToken.prefix()) {
+            return self.of_cookie(shown).await;
+        }
         self.program(shown).await
     }
 
@@ -79,6 +84,15 @@ impl Auth {
         let program = found
             .map_err(|e| ApiError::from(shared(&e)))?
             .ok_or(ApiError::Unauthorized)?;
+        let principal = self.judge_program(&program, shown)?;
+        Ok(Principal {
+            csrf: shown.is_cookie.then(|| self.ring.csrf_tag(&hash)),
+            ..principal
+        })
+    }
+
+    /// Whether a token may be used so.
+    pub(super) fn judge_program(&self, program: &Program, shown: &Shown) -> Result<Principal, ApiError> {
         if !program.is_good_from(shown.from) {
             return Err(ApiError::Forbidden("this token is not good from this address"));
         }

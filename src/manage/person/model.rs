@@ -1,5 +1,9 @@
 //! Addresses and passwords of people.
 
+use std::net::IpAddr;
+
+use crate::kernel::net::Block;
+
 /// How long an invitation is good, in seconds.
 pub const INVITATION: f64 = 7.0 * 86_400.0;
 /// How long the text is good that sets a new password, in seconds.
@@ -35,6 +39,20 @@ pub fn is_password(text: &str) -> bool {
     (12..=1024).contains(&text.len()) && !text.contains('\0') && letters.any(|c| Some(c) != first)
 }
 
+/// The network that an address's tries count for: a household has one IPv4 address, or 64 bits of IPv6.
+#[must_use]
+pub fn network(from: Option<IpAddr>) -> String {
+    let bits = |ip: IpAddr| if ip.is_ipv4() { 32 } else { 64 };
+    from.and_then(|ip| Block::new(ip, bits(ip)))
+        .map_or_else(|| "unknown".to_owned(), |block| block.to_string())
+}
+
+/// Where the secret of a person's codes is sealed for.
+#[must_use]
+pub fn totp_place(person: i64) -> String {
+    format!("person.totp/{person}")
+}
+
 /// Whether a text may be shown as somebody's name.
 #[must_use]
 pub fn is_name(text: &str) -> bool {
@@ -63,6 +81,18 @@ mod tests {
             assert_eq!(email(text).as_deref(), expected, "{text}");
         }
         assert_eq!(email(&format!("{}@x.org", "a".repeat(120))), None);
+    }
+
+    #[test]
+    fn tries_count_for_a_network() {
+        for (text, expected) in [
+            ("192.0.2.7", "192.0.2.7"),
+            ("2001:db8:1:2:3::4", "2001:db8:1:2::/64"),
+        ] {
+            let shown = network(text.parse().ok());
+            assert!(shown.starts_with(expected), "{text}: {shown}");
+        }
+        assert_eq!(network(None), "unknown");
     }
 
     #[test]

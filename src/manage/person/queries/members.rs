@@ -21,7 +21,7 @@ pub struct Member {
 }
 
 /// Why nothing was changed.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Gone {
     /// They do not belong to the tenant.
     NoMember,

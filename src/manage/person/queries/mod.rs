@@ -1,8 +1,12 @@
 //! People in the database.
 
+mod logins;
 mod members;
 mod people;
 
+pub use logins::{
+    Counted, Own, Try, count_try, forgive, get_own, set_password, set_totp, set_totp_pending, update_login,
+};
 pub use members::{
     Gone, InvitationRow, Member, accept, get_invitation, invite, list_invitations, list_members, remove,
     set_role, uninvite,

@@ -1,15 +1,16 @@
 //! What is done with a text that was given once: its holder has nothing else yet.
 
+use axum::Extension;
 use axum::extract::State;
 use axum::http::StatusCode;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
 use crate::app::App;
-use crate::http::{Actor, ApiError, JsonBody, Problem, Trace, hashing};
+use crate::http::{Actor, ApiError, Client, JsonBody, Problem, Trace, hashing};
 use crate::kernel::secret::{self, Kind};
-use crate::manage::person::model::{PASSWORD_RULE, is_name, is_password};
-use crate::manage::person::queries;
+use crate::manage::person::model::{PASSWORD_RULE, is_name, is_password, network};
+use crate::manage::person::queries::{self, Counted};
 
 const NOT_FOUND: ApiError = ApiError::NotFound("this is not good, or not any more");
 
@@ -33,6 +34,7 @@ pub struct AcceptBody {
 pub async fn accept(
     State(app): State<App>,
     trace: Trace,
+    client: Option<Extension<Client>>,
     JsonBody(body): JsonBody<AcceptBody>,
 ) -> Result<StatusCode, ApiError> {
     if !secret::is_well_formed(Kind::Invitation, &body.token) {
@@ -58,7 +60,17 @@ pub async fn accept(
     let known = queries::get_login(&app.db, &invitation.email).await?;
     let done = match known {
         Some(known) => {
+            // Whoever invites holds the invitation, and must not try passwords with it.
+            let from = network(client.map(|Extension(Client(address))| address));
+            let counted = queries::count_try(&app.db, &app.ring, Some(&invitation.email), &from).await?;
+            let done = match counted {
+                Counted::Fine(done) => done,
+                Counted::Full(seconds) => return Err(ApiError::TooMany("too many wrong passwords", seconds)),
+            };
             let right = hashing::verify(body.password, known.password_hash).await?;
+            if right {
+                queries::forgive(&app.db, &done).await?;
+            }
             if !right || known.disabled {
                 return Err(ApiError::Unauthorized);
             }

@@ -4,7 +4,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::app::App;
-use crate::http::{ApiError, Principal, Problem, Role, Who};
+use crate::http::{ApiError, Principal, Problem, Role, Who, csrf};
 use crate::manage::person::queries;
 use crate::manage::tenant;
 
@@ -23,6 +23,8 @@ pub struct MeView {
     role: Option<Role>,
     permissions: Vec<&'static str>,
     platform_admin: bool,
+    /// What requests by cookie that change something show as `X-CSRF-Token`; null for a token in a header.
+    csrf_token: Option<String>,
     /// Where the person belongs.
     tenants: Vec<PlaceView>,
 }
@@ -33,6 +35,8 @@ pub struct MeView {
 pub struct PlaceView {
     name: String,
     role: Role,
+    /// Whether its people and programs are shut out.
+    suspended: bool,
 }
 
 /// Who one is, and what one may do here.
@@ -50,6 +54,7 @@ pub async fn show(State(app): State<App>, principal: Principal) -> Result<Json<M
     let place = |belongs: queries::Belongs| PlaceView {
         name: belongs.tenant,
         role: belongs.role,
+        suspended: belongs.suspended,
     };
     Ok(Json(MeView {
         kind,
@@ -59,6 +64,7 @@ pub async fn show(State(app): State<App>, principal: Principal) -> Result<Json<M
         role: principal.role,
         permissions: principal.permissions.names().collect(),
         platform_admin: principal.is_platform_admin,
+        csrf_token: principal.csrf.as_ref().map(csrf::text),
         tenants: tenants.into_iter().map(place).collect(),
     }))
 }

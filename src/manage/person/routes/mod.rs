@@ -1,5 +1,7 @@
 mod accept;
+mod login;
 mod me;
+mod own;
 mod users;
 
 use axum::extract::DefaultBodyLimit;
@@ -19,5 +21,11 @@ pub fn routes() -> OpenApiRouter<App> {
         .routes(routes!(accept::accept))
         .routes(routes!(accept::reset))
         .routes(routes!(me::show))
+        .routes(routes!(own::set_password))
+        .routes(routes!(own::enrol))
+        .routes(routes!(own::confirm))
+        .routes(routes!(own::disable))
+        .routes(routes!(login::login))
+        .routes(routes!(login::logout))
         .layer(DefaultBodyLimit::max(8 * 1024))
 }

@@ -1,0 +1,1 @@
+UPDATE person SET totp_pending = $2 WHERE id = $1
