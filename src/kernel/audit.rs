@@ -365,18 +365,18 @@ mod tests {
         }
         // A head that was changed, or put back with the rows behind it.
         assert_eq!(walked(&ring, &good, (5, &[1; 32]), None), [Fault::Head(5)]);
-        let back = (3, good[2].hash.as_slice());
+        let back = (4, good[3].hash.as_slice());
         assert_eq!(
             walked(&ring, &good, back, None),
-            [Fault::SetBack { last: 5, head: 3 }]
+            [Fault::SetBack { last: 5, head: 4 }]
         );
         assert_eq!(
-            walked(&ring, &good[..3], back, None),
+            walked(&ring, &good[..4], back, None),
             [],
             "only an anchor kept elsewhere tells"
         );
-        let found = walked(&ring, &good[..3], back, Some((5, seal.clone())));
-        assert_eq!(found, [Fault::PutBack { last: 3, expected: 5 }]);
+        let found = walked(&ring, &good[..4], back, Some((5, seal.clone())));
+        assert_eq!(found, [Fault::PutBack { last: 4, expected: 5 }]);
         assert_eq!(
             walked(&ring, &good, head, Some((3, seal.clone()))),
             [Fault::NotExpected(3)]
