@@ -34,7 +34,7 @@ const CA_FILE: Setting = Setting::new(
 const STATEMENT_CACHE: Setting = Setting::new(
     "database.statement_cache",
     "true",
-    "Keep prepared statements; false behind PgBouncer before 1.21.",
+    "Keep prepared statements between transactions.",
 )
 .variable("GARRISON_DATABASE_STATEMENT_CACHE");
 const READ_URL: Setting = Setting::new(
@@ -122,7 +122,7 @@ pub struct Database {
     pub pool_size: usize,
     /// PEM file with authorities to trust; not checked for existence.
     pub ca_file: Option<PathBuf>,
-    /// Whether prepared statements may be kept; false behind `PgBouncer` before 1.21.
+    /// Whether prepared statements may be kept between transactions.
     pub statement_cache: bool,
     /// A standby for lists and statistics, and how far it may be behind.
     pub read_url: Option<SecretString>,

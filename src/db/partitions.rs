@@ -24,10 +24,13 @@ pub struct Ahead {
 /// # Errors
 /// As the statement fails.
 pub async fn partitions_ahead(db: &Db) -> Result<Ahead, DbError> {
-    let connection = db.connection().await?;
-    let row = connection
+    let mut connection = db.connection().await?;
+    // In a transaction: a pooler may lead the two steps of a statement that stands alone to different servers.
+    let owned = connection.transaction().await?;
+    let row = owned
         .query_one(sql!("platform/get_partitions_ahead"), &[])
         .await?;
+    owned.commit().await?;
     Ok(Ahead {
         days: row.get("days"),
         at: row.get("at"),
