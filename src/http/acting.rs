@@ -28,6 +28,12 @@ impl Trace {
         }
     }
 
+    /// The address that it came from.
+    #[must_use]
+    pub const fn source(&self) -> Option<IpAddr> {
+        self.source
+    }
+
     /// Somebody who acts by this request.
     #[must_use]
     pub fn by(&self, actor: &Actor) -> By {

@@ -1,7 +1,5 @@
-//! The chain of a tenant's audit trail: what an entry is sealed over, and how a chain is proven.
-//!
-//! Each entry's seal is an HMAC of the seal before and of the entry; its words (names, addresses, texts) enter by a
-//! digest, so that they can be taken out and the chain still holds.
+//! The chain of a tenant's audit trail. Each entry's seal is an HMAC of the seal before and of the entry; its words (names,
+//! addresses, texts) enter by a digest, so that they can be taken out and the chain still holds.
 
 use std::net::IpAddr;
 

@@ -2,6 +2,7 @@
 mod access;
 mod alert;
 mod audit;
+mod audit_people;
 mod audit_steps;
 mod audit_tamper;
 mod cli;

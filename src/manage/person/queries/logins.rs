@@ -1,6 +1,9 @@
 //! Logins: what is counted, what is compared, what is remembered.
 
-use crate::db::{Db, DbError, sql};
+use serde_json::json;
+
+use super::people::commit_on_record;
+use crate::db::{Db, DbError, Tenant, sql};
 use crate::kernel::keyring::Keyring;
 
 /// Tries that a bucket holds, and the seconds in which it loses one: of a person from one network, of a person from
@@ -96,8 +99,21 @@ pub async fn update_login(db: &Db, person: i64, step: Option<i64>) -> Result<boo
     let row = tx
         .query_opt(sql!("platform/update_person_login"), &[&person, &step])
         .await?;
-    tx.commit().await?;
+    if row.is_some() {
+        commit_on_record(tx, person, "user.login", json!({})).await?;
+    }
     Ok(row.is_some())
+}
+
+/// Puts on record that a session was opened with an API token.
+///
+/// # Errors
+/// As the statements fail.
+pub async fn record_token_login(db: &Db, tenant: Tenant, id: i64) -> Result<(), DbError> {
+    let mut connection = db.connection().await?;
+    let tx = db.tenant(&mut connection, tenant).await?;
+    tx.record("token.login", &id.to_string(), json!({})).await?;
+    tx.commit().await
 }
 
 /// A person's own secrets.
@@ -141,7 +157,7 @@ pub async fn set_password(db: &Db, person: i64, hash: &str, keep: Option<uuid::U
     let tx = db.platform(&mut connection).await?;
     tx.execute(sql!("platform/update_person_password"), &[&person, &hash, &keep])
         .await?;
-    tx.commit().await
+    commit_on_record(tx, person, "user.password", json!({ "by": "own" })).await
 }
 
 /// Remembers a secret that was shown.
@@ -174,5 +190,5 @@ pub async fn set_totp(
         &[&person, &sealed, &step, &keep],
     )
     .await?;
-    tx.commit().await
+    commit_on_record(tx, person, "user.totp", json!({ "on": sealed.is_some() })).await
 }

@@ -5,7 +5,8 @@ mod members;
 mod people;
 
 pub use logins::{
-    Counted, Own, Try, count_try, forgive, get_own, set_password, set_totp, set_totp_pending, update_login,
+    Counted, Own, Try, count_try, forgive, get_own, record_token_login, set_password, set_totp,
+    set_totp_pending, update_login,
 };
 pub use members::{
     Gone, InvitationRow, Member, accept, get_invitation, invite, list_invitations, list_members, remove,

@@ -130,10 +130,14 @@ pub async fn list(db: &Db) -> Result<Vec<PersonRow>, DbError> {
 #[derive(Debug)]
 #[allow(missing_docs)]
 pub struct Belongs {
-    pub tenant_id: i32,
+    pub place: Tenant,
     pub tenant: String,
     pub role: Role,
     pub suspended: bool,
+}
+
+fn place_of(row: &tokio_postgres::Row) -> Tenant {
+    Tenant::proven(row.get("tenant_id"))
 }
 
 /// The tenants that a person belongs to, by name.
@@ -146,7 +150,7 @@ pub async fn list_memberships(db: &Db, person: i64) -> Result<Vec<Belongs>, DbEr
     let rows = tx.query(sql!("platform/list_memberships"), &[&person]).await?;
     tx.commit().await?;
     let belongs = |row: &tokio_postgres::Row| Belongs {
-        tenant_id: row.get("tenant_id"),
+        place: place_of(row),
         tenant: row.get("tenant"),
         role: Role::from_code(row.get("role")),
         suspended: row.get("suspended"),
@@ -242,17 +246,14 @@ async fn change(
 }
 
 /// Commits what happened to a person, on record in every tenant that they belong to.
-async fn commit_on_record(
+pub(super) async fn commit_on_record(
     tx: PlatformTx<'_>,
     person: i64,
     action: &'static str,
     details: Value,
 ) -> Result<(), DbError> {
     let rows = tx.query(sql!("platform/list_memberships"), &[&person]).await?;
-    let mut tenants: Vec<Tenant> = rows
-        .iter()
-        .map(|row| Tenant::proven(row.get("tenant_id")))
-        .collect();
+    let mut tenants: Vec<Tenant> = rows.iter().map(place_of).collect();
     // In one order, because each record makes the tenant's others wait.
     tenants.sort_unstable_by_key(|tenant| tenant.id());
     let Some((first, others)) = tenants.split_first() else {

@@ -13,8 +13,8 @@ use utoipa::ToSchema;
 
 use crate::app::App;
 use crate::http::{
-    ApiError, COOKIE, MAX_AGE, NO_COOKIE, NewSession, Owner, Principal, Problem, Shown, Who, client,
-    form_pairs, hashing, read_limited,
+    Actor, ApiError, COOKIE, MAX_AGE, NO_COOKIE, NewSession, Owner, Principal, Problem, Shown, Trace, Who,
+    client, form_pairs, hashing, read_limited,
 };
 use crate::kernel::time::rfc3339_millis;
 use crate::kernel::totp;
@@ -142,12 +142,12 @@ async fn enter(
 ) -> Result<(NewSession, LoginView), ApiError> {
     let (parts, body) = request.into_parts();
     let before = Shown::of(&parts.headers, &parts.extensions).ok();
-    let from = client(&parts.extensions);
+    let trace = Trace::of(&parts);
     let bytes = read_limited(&parts.headers, body, BODY, BODY).await?;
     let body = read(accent, &bytes)?;
     let (session, view) = match (&body.token, &body.email, &body.password) {
-        (Some(token), None, None) => with_token(app, token, from).await?,
-        (None, Some(email), Some(password)) => with_password(app, &body, email, password, from).await?,
+        (Some(token), None, None) => with_token(app, token, &trace).await?,
+        (None, Some(email), Some(password)) => with_password(app, &body, email, password, &trace).await?,
         _ => {
             return Err(ApiError::BadRequest(
                 "send email and password, or token".to_owned(),
@@ -184,11 +184,8 @@ fn read(accent: Accent, bytes: &[u8]) -> Result<LoginBody, ApiError> {
     Ok(body)
 }
 
-async fn with_token(
-    app: &App,
-    token: &str,
-    from: Option<IpAddr>,
-) -> Result<(NewSession, LoginView), ApiError> {
+async fn with_token(app: &App, token: &str, trace: &Trace) -> Result<(NewSession, LoginView), ApiError> {
+    let from = trace.source();
     let counted = queries::count_try(&app.db, &app.ring, None, &network(from)).await?;
     let done = counted_or_full(counted)?;
     let principal = app.auth.authenticate(&Shown::token(token, from)).await?;
@@ -197,6 +194,8 @@ async fn with_token(
         return Err(ApiError::Unauthorized);
     };
     queries::forgive(&app.db, &done).await?;
+    let db = app.db.by(trace.by(&operator.actor()));
+    queries::record_token_login(&db, operator.tenant, id).await?;
     let session = app
         .auth
         .begin_session(Owner::Token(operator.tenant.id(), id))
@@ -223,8 +222,9 @@ async fn with_password(
     body: &LoginBody,
     address: &str,
     password: &str,
-    from: Option<IpAddr>,
+    trace: &Trace,
 ) -> Result<(NewSession, LoginView), ApiError> {
+    let from = trace.source();
     if password.len() > 1024 || password.contains('\0') {
         return Err(ApiError::field(
             "password",
@@ -245,9 +245,16 @@ async fn with_password(
     };
     let hash = known.as_ref().and_then(|known| known.password_hash.clone());
     let right = hashing::verify(password.to_owned(), hash).await?;
+    if let Some(known) = known.as_ref().filter(|known| !right || known.disabled) {
+        refused(app, known.id, &address, trace);
+    }
     let known = known
         .filter(|known| right && !known.disabled)
         .ok_or(ApiError::Unauthorized)?;
+    let by = trace.by(&Actor::User {
+        id: known.id,
+        name: address.as_str().into(),
+    });
     let step = match &known.totp {
         None => None,
         Some(sealed) => Some(code(
@@ -264,11 +271,11 @@ async fn with_password(
         Some(name) => {
             let place = places.iter().find(|place| place.tenant == *name);
             let place = place.ok_or_else(|| ApiError::field("tenant", "is none that you belong to"))?;
-            Some(place.tenant_id)
+            Some(place.place.id())
         }
     };
     // A code is good once, whichever replica sees it first.
-    if !queries::update_login(&app.db, known.id, step).await? {
+    if !queries::update_login(&app.db.by(by), known.id, step).await? {
         return Err(ApiError::Unauthorized);
     }
     queries::forgive(&app.db, &done).await?;
@@ -276,7 +283,7 @@ async fn with_password(
     let only = if places.len() == 1 { places.first() } else { None };
     let acts = places
         .iter()
-        .find(|place| Some(place.tenant_id) == chosen)
+        .find(|place| Some(place.place.id()) == chosen)
         .or(only);
     let view = LoginView {
         csrf_token: session.csrf.clone(),
@@ -286,6 +293,26 @@ async fn with_password(
     };
     tracing::info!(person = known.id, "login");
     Ok((session, view))
+}
+
+/// Puts a wrong login on record where the person belongs, beside the request: how long that takes tells nothing.
+fn refused(app: &App, person: i64, address: &str, trace: &Trace) {
+    let by = trace.by(&Actor::User {
+        id: person,
+        name: address.into(),
+    });
+    let app = app.clone();
+    tokio::spawn(async move {
+        match queries::list_memberships(&app.db, person).await {
+            Ok(places) => {
+                for place in places {
+                    app.refusals
+                        .note(place.place, by.clone(), "user.login", person.to_string());
+                }
+            }
+            Err(e) => tracing::warn!(person, cause = %e, "a refused login was not put on record"),
+        }
+    });
 }
 
 /// The step of the code that was shown.

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::app::App;
-use crate::http::{ApiError, JsonBody, Principal, Problem, Who, hashing};
+use crate::http::{ApiError, JsonBody, Principal, Problem, Trace, Who, hashing};
 use crate::kernel::totp;
 use crate::manage::person::model::{PASSWORD_RULE, is_password, totp_place};
 use crate::manage::person::queries::{self, Counted};
@@ -80,6 +80,7 @@ async fn prove(app: &App, id: i64, password: String) -> Result<queries::Own, Api
     responses((status = 204, description = "changed"), (status = 400, body = Problem), (status = 401, body = Problem), (status = 403, body = Problem), (status = 404, body = Problem), (status = 413, body = Problem), (status = 415, body = Problem), (status = 429, body = Problem), (status = 503, body = Problem)))]
 pub async fn set_password(
     State(app): State<App>,
+    trace: Trace,
     principal: Principal,
     JsonBody(body): JsonBody<PasswordBody>,
 ) -> Result<StatusCode, ApiError> {
@@ -89,7 +90,8 @@ pub async fn set_password(
     }
     prove(&app, id, body.current).await?;
     let hash = hashing::hash(body.new).await?;
-    queries::set_password(&app.db, id, &hash, principal.session).await?;
+    let db = app.db.by(trace.by(&principal.actor()));
+    queries::set_password(&db, id, &hash, principal.session).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -134,6 +136,7 @@ fn escaped(byte: u8) -> String {
     responses((status = 204, description = "codes are asked for"), (status = 400, body = Problem), (status = 401, body = Problem), (status = 403, body = Problem), (status = 404, body = Problem), (status = 409, body = Problem), (status = 413, body = Problem), (status = 415, body = Problem), (status = 429, body = Problem), (status = 503, body = Problem)))]
 pub async fn confirm(
     State(app): State<App>,
+    trace: Trace,
     principal: Principal,
     JsonBody(body): JsonBody<CodeBody>,
 ) -> Result<StatusCode, ApiError> {
@@ -147,7 +150,8 @@ pub async fn confirm(
     let secret = secret.map_err(|e| ApiError::Internal(e.to_string()))?;
     let step = totp::matching(&secret, &body.code, Timestamp::now().as_second(), own.totp_step);
     let step = step.ok_or_else(|| ApiError::field("code", "is not the code of now"))?;
-    queries::set_totp(&app.db, id, Some(&sealed), step, principal.session).await?;
+    let db = app.db.by(trace.by(&principal.actor()));
+    queries::set_totp(&db, id, Some(&sealed), step, principal.session).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -156,11 +160,13 @@ pub async fn confirm(
     responses((status = 204, description = "no codes any more"), (status = 400, body = Problem), (status = 401, body = Problem), (status = 403, body = Problem), (status = 404, body = Problem), (status = 413, body = Problem), (status = 415, body = Problem), (status = 429, body = Problem), (status = 503, body = Problem)))]
 pub async fn disable(
     State(app): State<App>,
+    trace: Trace,
     principal: Principal,
     JsonBody(body): JsonBody<ProofBody>,
 ) -> Result<StatusCode, ApiError> {
     let id = person(&principal)?;
     let own = prove(&app, id, body.password).await?;
-    queries::set_totp(&app.db, id, None, own.totp_step, principal.session).await?;
+    let db = app.db.by(trace.by(&principal.actor()));
+    queries::set_totp(&db, id, None, own.totp_step, principal.session).await?;
     Ok(StatusCode::NO_CONTENT)
 }

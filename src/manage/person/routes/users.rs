@@ -188,7 +188,7 @@ pub async fn reset(
         let elsewhere = queries::list_memberships(&app.db, id).await?;
         let elsewhere = elsewhere
             .iter()
-            .any(|belongs| belongs.tenant_id != operator.tenant.id());
+            .any(|belongs| belongs.place.id() != operator.tenant.id());
         // Whoever resets it could log in as them.
         if elsewhere || member.person.is_platform_admin {
             return Err(ApiError::Forbidden(
