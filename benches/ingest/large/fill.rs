@@ -78,7 +78,7 @@ pub async fn count(db: &Client, tenant: i32) -> anyhow::Result<()> {
                SELECT tenant_id, dim, 1, date_bin('1 day', at, 'epoch'), key, sub, sum(n)
                FROM stat_count WHERE tenant_id = {tenant} AND dim = {dim} AND span = 2 GROUP BY 1, 2, 3, 4, 5, 6;
              INSERT INTO stat_count (tenant_id, dim, span, at, key, sub, n)
-               SELECT tenant_id, dim, 0, 'epoch', key, sub, sum(n)
+               SELECT tenant_id, dim, 0, 'epoch'::timestamptz, key, sub, sum(n)
                FROM stat_count WHERE tenant_id = {tenant} AND dim = {dim} AND span = 1 GROUP BY 1, 2, 3, 4, 5, 6;"
         )
     };
@@ -114,7 +114,7 @@ pub async fn count(db: &Client, tenant: i32) -> anyhow::Result<()> {
            SELECT tenant_id, 1, date_bin('1 day', at, 'epoch'), place, scenario, sum(n)
            FROM stat_place WHERE tenant_id = {tenant} AND span = 2 GROUP BY 1, 3, 4, 5 ORDER BY 3, 4, 5;
          INSERT INTO stat_place (tenant_id, span, at, place, scenario, n)
-           SELECT tenant_id, 0, 'epoch', place, scenario, sum(n)
+           SELECT tenant_id, 0, 'epoch'::timestamptz, place, scenario, sum(n)
            FROM stat_place WHERE tenant_id = {tenant} AND span = 1 GROUP BY 1, 3, 4, 5 ORDER BY 4, 5;
          DROP TABLE a;
          RESET work_mem"

@@ -227,7 +227,7 @@ mod tests {
         ] {
             let own: Own = own.iter().copied().collect();
             let days: Vec<i32> = rules(&DEFAULTS, &own).iter().map(|rule| rule.days).collect();
-            assert_eq!(days, [alerts, bodies, audit, waiting], "{own:?}");
+            assert_eq!(days, [alerts, bodies, audit, waiting, 90], "{own:?}");
         }
         let short = Lifetimes {
             bodies: Some(5),
