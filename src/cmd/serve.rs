@@ -188,7 +188,6 @@ fn gate(installation: &Installation, listens: Option<SocketAddr>) -> anyhow::Res
         directory: super::ipinfo::directory(config, listens)?,
         logs: super::analyzer::client(config, listens)?,
         settings: Arc::new(settings),
-        fill_tenant: |tx| Box::pin(filter::insert_defaults(tx)),
         outbox: Arc::new(Notify::new()),
         partitions: Arc::new(Notify::new()),
         draining: Arc::new(AtomicBool::new(false)),

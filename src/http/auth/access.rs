@@ -134,6 +134,11 @@ const MANAGED: &[(&str, &str, Access)] = &[
     ("POST", "/api/tenants", Access::Platform(P::TenantsWrite)),
     ("GET", "/api/tenants/{id}", Access::Platform(P::TenantsRead)),
     ("PATCH", "/api/tenants/{id}", Access::Platform(P::TenantsWrite)),
+    (
+        "GET",
+        "/api/tenants/{id}/template",
+        Access::Platform(P::TenantsRead),
+    ),
     ("GET", "/api/tokens", Access::Needs(P::TokensRead)),
     ("POST", "/api/tokens", Access::Needs(P::TokensWrite)),
     ("GET", "/api/tokens/{id}", Access::Needs(P::TokensRead)),

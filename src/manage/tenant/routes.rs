@@ -1,6 +1,5 @@
 use axum::Json;
 use axum::extract::{DefaultBodyLimit, Path, State};
-use axum::http::StatusCode;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
@@ -17,7 +16,7 @@ const NOT_FOUND: ApiError = ApiError::NotFound("tenant not found");
 /// Tenants, for the platform's admin.
 pub fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new()
-        .routes(routes!(list, create))
+        .routes(routes!(list))
         .routes(routes!(show, change))
         .layer(DefaultBodyLimit::max(8 * 1024))
 }
@@ -52,24 +51,10 @@ impl From<TenantRow> for TenantView {
 #[serde(rename_all = "camelCase")]
 pub struct NewTenantView {
     #[serde(flatten)]
-    tenant: TenantView,
+    /// As it is listed.
+    pub tenant: TenantView,
     /// What `cscli console enroll` takes to bring an engine in. Shown this once.
-    enrollment_key: String,
-}
-
-/// A tenant to be made.
-#[derive(Debug, Deserialize, ToSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct TenantBody {
-    /// 1 to 100 bytes.
-    name: String,
-    /// Whether its alerts may leave to CAPI.
-    #[serde(default = "yes")]
-    forward_enabled: bool,
-}
-
-const fn yes() -> bool {
-    true
+    pub enrollment_key: String,
 }
 
 /// What is to be another.
@@ -85,7 +70,11 @@ pub struct ChangeBody {
     suspended: Option<bool>,
 }
 
-fn name(text: &str) -> Result<&str, ApiError> {
+/// A tenant's name as somebody says it.
+///
+/// # Errors
+/// When it cannot be one.
+pub fn read_name(text: &str) -> Result<&str, ApiError> {
     let text = text.trim();
     if is_name(text) {
         Ok(text)
@@ -103,31 +92,6 @@ fn name(text: &str) -> Result<&str, ApiError> {
 async fn list(State(app): State<App>) -> Result<Json<Vec<TenantView>>, ApiError> {
     let rows = queries::list(&app.db).await?;
     Ok(Json(rows.into_iter().map(Into::into).collect()))
-}
-
-/// A new tenant, with the default filter rules.
-#[utoipa::path(post, path = "/api/tenants", tag = "Tenants", operation_id = "create_tenant", request_body = TenantBody,
-    responses((status = 201, body = NewTenantView), (status = 400, body = Problem), (status = 401, body = Problem), (status = 409, body = Problem), (status = 413, body = Problem), (status = 415, body = Problem)))]
-async fn create(
-    State(app): State<App>,
-    trace: Trace,
-    principal: Principal,
-    JsonBody(body): JsonBody<TenantBody>,
-) -> Result<(StatusCode, Json<NewTenantView>), ApiError> {
-    let app = app.by(trace.by(&principal.actor()));
-    let name = name(&body.name)?;
-    let fill = app.fill_tenant;
-    let made = queries::insert(&app.db, &app.ring, name, body.forward_enabled, async |tx| {
-        fill(tx).await
-    })
-    .await?;
-    let made = made.ok_or_else(|| ApiError::Conflict(format!("there is a tenant {name} already")))?;
-    let row = queries::get(&app.db, made.id).await?.ok_or(NOT_FOUND)?;
-    let view = NewTenantView {
-        tenant: row.into(),
-        enrollment_key: made.enrolment_key,
-    };
-    Ok((StatusCode::CREATED, Json(view)))
 }
 
 /// One tenant.
@@ -150,7 +114,7 @@ async fn change(
     let app = app.by(trace.by(&principal.actor()));
     let row = find(&app, &id).await?;
     let change = Change {
-        name: body.name.as_deref().map(name).transpose()?,
+        name: body.name.as_deref().map(read_name).transpose()?,
         forward_enabled: body.forward_enabled,
         suspended: body.suspended,
     };
@@ -158,7 +122,11 @@ async fn change(
     Ok(Json(find(&app, &id).await?.into()))
 }
 
-async fn find(app: &App, id: &str) -> Result<TenantRow, ApiError> {
+/// The tenant that a path names.
+///
+/// # Errors
+/// When there is none.
+pub async fn find(app: &App, id: &str) -> Result<TenantRow, ApiError> {
     let id = id.parse().map_err(|_| NOT_FOUND)?;
     queries::get(&app.db, id).await?.ok_or(NOT_FOUND)
 }
