@@ -29,11 +29,12 @@ const NO_CHANGE: [&str; 15] = [
 ];
 
 /// Operations that no API token may call: shown by the tests of people.
-const OF_PEOPLE: [&str; 4] = [
+const OF_PEOPLE: [&str; 5] = [
     "POST /api/invitations/accept",
     "POST /api/password/reset",
     "POST /api/tenants",
     "PATCH /api/tenants/{id}",
+    "DELETE /api/tenants/{id}",
 ];
 
 async fn trail(api: &Api, query: &str) -> Vec<Value> {

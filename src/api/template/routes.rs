@@ -10,9 +10,8 @@ use utoipa_axum::routes;
 
 use super::model::{SIZE, Template, show};
 use crate::app::App;
-use crate::db::Tenant;
 use crate::http::{ActsBy as _, ApiError, JsonBody, Principal, Problem, Trace};
-use crate::manage::tenant::{self, NewTenantView, find_by_path, read_name};
+use crate::manage::tenant::{self, NewTenantView, owner, read_name};
 
 /// How a tenant is made, by the platform's admin.
 pub fn routes() -> OpenApiRouter<App> {
@@ -61,7 +60,7 @@ async fn create(
     })
     .await?;
     let made = made.ok_or_else(|| ApiError::Conflict(format!("there is a tenant {name} already")))?;
-    let row = find_by_path(&app, &made.id.to_string()).await?;
+    let (row, _) = owner(&app, &made.id.to_string()).await?;
     let view = NewTenantView {
         tenant: row.into(),
         enrollment_key: made.enrolment_key,
@@ -73,8 +72,6 @@ async fn create(
 #[utoipa::path(get, path = "/api/tenants/{id}/template", tag = "Tenants", operation_id = "get_tenant_template", params(("id" = i32, Path)),
     responses((status = 200, body = Object), (status = 401, body = Problem), (status = 404, body = Problem)))]
 async fn template(State(app): State<App>, Path(id): Path<String>) -> Result<Json<Value>, ApiError> {
-    let row = find_by_path(&app, &id).await?;
-    let owner = tenant::find(&app.db, &row.name).await?;
-    let owner: Tenant = owner.ok_or(ApiError::NotFound("tenant not found"))?;
-    Ok(Json(show(&app.db, owner, row.forward_enabled).await?))
+    let (row, tenant) = owner(&app, &id).await?;
+    Ok(Json(show(&app.db, tenant, row.forward_enabled).await?))
 }

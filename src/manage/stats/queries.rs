@@ -8,7 +8,7 @@ use tokio_postgres::types::ToSql;
 
 use super::model::views::{
     Bounds, Bucket, CountryCount, Decisions, Distribution, DurationCount, Heatmap, Map, MapCell, MapCountry,
-    NamedCountry, Range, ScenarioCount, Summary, Timeline,
+    NamedCountry, Range, ScenarioCount, Summary, Timeline, Usage,
 };
 use super::model::{self, Question, Unit};
 use crate::db::{Db, DbError, Tenant, sql};
@@ -385,4 +385,23 @@ pub async fn fold(db: &Db, tenant: Tenant, most: i64) -> Result<Option<i64>, DbE
     let folded = tx.query_opt(sql!("stats/upsert"), &[&tenant.id(), &most]).await?;
     tx.commit().await?;
     Ok(folded.map(|row| row.get("folded")))
+}
+
+/// What was used in the last months, this one first.
+///
+/// # Errors
+/// As the statement fails.
+pub async fn list_usage(db: &Db, tenant: Tenant, months: i32) -> Result<Vec<Usage>, DbError> {
+    let rows = run(db, tenant, sql!("stats/list_usage"), &[&tenant.id(), &months]).await?;
+    let usage = |row: &Row| Usage {
+        month: row.get("month"),
+        received: row.get("received"),
+        stored: row.get("stored"),
+        filtered: row.get("filtered"),
+        forwarded: row.get("forwarded"),
+        decisions: row.get("decisions"),
+        bytes: row.get("bytes"),
+        machines: row.get("machines"),
+    };
+    Ok(rows.iter().map(usage).collect())
 }

@@ -6,6 +6,27 @@ use utoipa::ToSchema;
 
 use crate::kernel::time::rfc3339_millis;
 
+/// What was used in a month of UTC. It stays when rows age.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Usage {
+    /// As in `2026-11`.
+    pub month: String,
+    /// Items of pushes.
+    pub received: i64,
+    /// Of these new alerts.
+    pub stored: i64,
+    /// Of these kept from CAPI by the rules, when they came.
+    pub filtered: i64,
+    /// Of these taken by CAPI since.
+    pub forwarded: i64,
+    /// Decisions that new alerts carried.
+    pub decisions: i64,
+    /// Bytes of pushes, unpacked.
+    pub bytes: i64,
+    /// Machines that pushed.
+    pub machines: i64,
+}
+
 /// A scenario and how many.
 #[derive(Debug, Serialize, ToSchema)]
 #[allow(missing_docs)]
