@@ -15,7 +15,7 @@ totals AS (
     forwarded = t.forwarded + excluded.forwarded, decisions = t.decisions + excluded.decisions),
 monthly AS (
   INSERT INTO stat_usage AS u (tenant_id, month, received, stored, filtered, forwarded, decisions, bytes)
-  SELECT $1, date_trunc('month', at AT TIME ZONE 'UTC')::date, sum(received), sum(cardinality(scenario)), sum(filtered), sum(forwarded),
+  SELECT $1, date_trunc('month', at AT TIME ZONE 'UTC')::date, sum(greatest(received, cardinality(scenario))), sum(cardinality(scenario)), sum(filtered), sum(forwarded),
          sum(cardinality(decision_length)), sum(bytes)
   FROM gone WHERE used GROUP BY 2 ORDER BY 2
   ON CONFLICT (tenant_id, month) DO UPDATE SET received = u.received + excluded.received, stored = u.stored + excluded.stored,

@@ -99,30 +99,14 @@ async fn act(installation: &Installation, output: Output, command: Command) -> a
             no_forward,
             template,
         } => {
-            let template = template
-                .as_deref()
-                .map(read_template)
-                .transpose()?
-                .unwrap_or_default();
-            let forwards = !no_forward && template.forward_enabled.unwrap_or(true);
-            let name = name.trim().to_owned();
-            if !tenant::is_name(&name) {
-                bail!("a tenant's name has 1 to 100 bytes without control characters");
-            }
-            let made = tenant::insert(db, &installation.ring, &name, forwards, async |tx| {
-                template.fill(tx, "command line").await
-            })
-            .await?;
-            let Some(made) = made else {
-                bail!("there is a tenant {name} already")
-            };
-            let value = json!({ "id": made.id, "name": name, "enrollment_key": made.enrolment_key });
-            output.print(&value, || {
-                format!(
-                    "tenant {name} has number {}\n\nBring an engine in, on its machine:\n  cscli console enroll {}\n\nThe key is shown this once.",
-                    made.id, made.enrolment_key
-                )
-            })
+            add(
+                installation,
+                output,
+                name.trim(),
+                !no_forward,
+                template.as_deref(),
+            )
+            .await
         }
         Command::Template { name } => {
             let found = tenant::list(db).await?.into_iter().find(|row| row.name == name);
@@ -197,6 +181,40 @@ async fn act(installation: &Installation, output: Output, command: Command) -> a
             })
         }
     }
+}
+
+/// Makes a tenant.
+async fn add(
+    installation: &Installation,
+    output: Output,
+    name: &str,
+    forwards: bool,
+    template: Option<&Path>,
+) -> anyhow::Result<()> {
+    let db = &installation.db;
+    let template = template
+        .as_deref()
+        .map(read_template)
+        .transpose()?
+        .unwrap_or_default();
+    let forwards = forwards && template.forward_enabled.unwrap_or(true);
+    if !tenant::is_name(name) {
+        bail!("a tenant's name has 1 to 100 bytes without control characters");
+    }
+    let made = tenant::insert(db, &installation.ring, name, forwards, async |tx| {
+        template.fill(tx, "command line").await
+    })
+    .await?;
+    let Some(made) = made else {
+        bail!("there is a tenant {name} already")
+    };
+    let value = json!({ "id": made.id, "name": name, "enrollment_key": made.enrolment_key });
+    output.print(&value, || {
+        format!(
+            "tenant {name} has number {}\n\nBring an engine in, on its machine:\n  cscli console enroll {}\n\nThe key is shown this once.",
+            made.id, made.enrolment_key
+        )
+    })
 }
 
 /// A template out of a file, or all that is wrong with it.

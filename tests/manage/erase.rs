@@ -388,7 +388,6 @@ async fn every_table_of_tenants_rows_is_erased() {
         "erasure",
         "tenant_erasure",
     ];
-
     let sql = "SELECT relname::text FROM pg_class WHERE relrowsecurity AND relname NOT IN ('audit_entry', 'audit_head')";
     for row in world.db.client().await.query(sql, &[]).await.expect("tables") {
         let table: String = row.get(0);

@@ -95,13 +95,15 @@ pub fn parse(text: &str) -> Result<Value, String> {
 struct Wrong(Vec<FieldError>);
 
 impl Wrong {
-    fn say(&mut self, field: impl Into<String>, reason: impl ToString) {
-        let (field, reason) = (field.into(), reason.to_string());
+    fn say(&mut self, field: impl Into<String>, reason: impl Into<String>) {
+        let (field, reason) = (field.into(), reason.into());
         self.0.push(FieldError { field, reason });
     }
 
     fn piece<T: DeserializeOwned>(&mut self, field: &str, value: Value) -> Option<T> {
-        serde_json::from_value(value).map_err(|e| self.say(field, e)).ok()
+        serde_json::from_value(value)
+            .map_err(|e| self.say(field, e.to_string()))
+            .ok()
     }
 }
 
@@ -162,7 +164,7 @@ fn rules(value: Value, wrong: &mut Wrong) -> Option<(Mode, Vec<RuleFile>)> {
         let Some(mut rule) = wrong.piece::<RuleFile>(&at, value) else {
             continue;
         };
-        rule.name = rule.name.trim().to_owned();
+        rule.name = String::from(rule.name.trim());
         let condition = rule.filter.to_string();
         size += condition.len();
         if let Err(e) = rule.check() {

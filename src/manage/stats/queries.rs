@@ -7,8 +7,8 @@ use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
 
 use super::model::views::{
-    Bounds, Bucket, CountryCount, Decisions, Distribution, DurationCount, Heatmap, Map, MapCell, MapCountry,
-    NamedCountry, Range, ScenarioCount, Summary, Timeline, Usage,
+    self, Bounds, Bucket, CountryCount, Decisions, Distribution, DurationCount, Heatmap, Map, MapCell,
+    MapCountry, NamedCountry, Range, ScenarioCount, Summary, Timeline, Usage,
 };
 use super::model::{self, Question, Unit};
 use crate::db::{Db, DbError, Tenant, sql};
@@ -393,15 +393,6 @@ pub async fn fold(db: &Db, tenant: Tenant, most: i64) -> Result<Option<i64>, DbE
 /// As the statement fails.
 pub async fn list_usage(db: &Db, tenant: Tenant, months: i32) -> Result<Vec<Usage>, DbError> {
     let rows = run(db, tenant, sql!("stats/list_usage"), &[&tenant.id(), &months]).await?;
-    let usage = |row: &Row| Usage {
-        month: row.get("month"),
-        received: row.get("received"),
-        stored: row.get("stored"),
-        filtered: row.get("filtered"),
-        forwarded: row.get("forwarded"),
-        decisions: row.get("decisions"),
-        bytes: row.get("bytes"),
-        machines: row.get("machines"),
-    };
-    Ok(rows.iter().map(usage).collect())
+    let used = rows.iter().map(Usage::from).collect();
+    Ok(views::every_month(used, Timestamp::now(), months))
 }
