@@ -24,6 +24,7 @@ use crate::{db, fleet, jobs, manage};
 
 mod operation;
 mod process;
+pub mod template;
 
 pub use operation::Scrape;
 
@@ -56,6 +57,7 @@ pub fn openapi() -> utoipa::openapi::OpenApi {
         .merge(manage::routes())
         .merge(fleet::routes())
         .merge(operation::routes())
+        .merge(template::routes())
         .split_for_parts();
     doc.merge(managed);
     let components = doc.components.get_or_insert_with(Default::default);
@@ -167,6 +169,7 @@ pub fn router(gate: Gate, scrape: Scrape) -> Router {
         .merge(manage::routes())
         .merge(fleet::routes())
         .merge(operation::routes())
+        .merge(template::routes())
         .split_for_parts();
     let doc = openapi();
     let text = serde_json::to_string(&doc).unwrap_or_default();

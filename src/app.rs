@@ -1,7 +1,6 @@
 //! What every replica holds: the pool, the keys, the caches, the way to CAPI. Cheap to clone.
 
 use std::collections::BTreeMap;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -10,7 +9,7 @@ use axum::extract::FromRef;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
-use crate::db::{By, Db, DbError, TenantTx};
+use crate::db::{By, Db};
 use crate::http::limits::Limiter;
 use crate::http::{ActsBy, Auth, Refusals};
 use crate::kernel::keyring::Keyring;
@@ -81,10 +80,6 @@ pub enum AutoEnrolment {
     On,
 }
 
-/// Puts what a new tenant begins with into the transaction that makes it.
-pub type FillTenant =
-    for<'a, 'c> fn(&'a TenantTx<'c>) -> Pin<Box<dyn Future<Output = Result<(), DbError>> + Send + 'a>>;
-
 /// The shared state.
 #[derive(Clone)]
 pub struct App {
@@ -110,8 +105,6 @@ pub struct App {
     pub logs: Logs,
     /// The operator's decisions.
     pub settings: Arc<Settings>,
-    /// What a new tenant begins with.
-    pub fill_tenant: FillTenant,
     /// Rung when this process put something into the outbox: a hint, so that its own worker need not wait for its
     /// next look.
     pub outbox: Arc<Notify>,

@@ -20,6 +20,9 @@ x_stat_place AS (
   DELETE FROM stat_place WHERE tenant_id = $1 AND ctid = ANY (ARRAY(SELECT ctid FROM stat_place WHERE tenant_id = $1 LIMIT 20000)) RETURNING 1),
 x_stat_name AS (
   DELETE FROM stat_name WHERE tenant_id = $1 AND ctid = ANY (ARRAY(SELECT ctid FROM stat_name WHERE tenant_id = $1 LIMIT 20000)) RETURNING 1),
+x_stat_usage AS (DELETE FROM stat_usage WHERE tenant_id = $1 RETURNING 1),
+x_stat_usage_machine AS (
+  DELETE FROM stat_usage_machine WHERE tenant_id = $1 AND ctid = ANY (ARRAY(SELECT ctid FROM stat_usage_machine WHERE tenant_id = $1 LIMIT 20000)) RETURNING 1),
 x_event AS (
   DELETE FROM event WHERE tenant_id = $1 AND ctid = ANY (ARRAY(SELECT ctid FROM event WHERE tenant_id = $1 LIMIT 20000)) RETURNING 1),
 x_usage_metric AS (
@@ -61,6 +64,8 @@ UNION ALL SELECT 'stat_total', count(*) FROM x_stat_total
 UNION ALL SELECT 'stat_count', count(*) FROM x_stat_count
 UNION ALL SELECT 'stat_place', count(*) FROM x_stat_place
 UNION ALL SELECT 'stat_name', count(*) FROM x_stat_name
+UNION ALL SELECT 'stat_usage', count(*) FROM x_stat_usage
+UNION ALL SELECT 'stat_usage_machine', count(*) FROM x_stat_usage_machine
 UNION ALL SELECT 'lane', count(*) FROM x_lane
 UNION ALL SELECT 'lapi_sync', count(*) FROM x_lapi_sync
 UNION ALL SELECT 'lapi_server', count(*) FROM x_lapi_server

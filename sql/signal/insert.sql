@@ -33,17 +33,19 @@ d AS (
 decided AS (
   INSERT INTO alert_decision (tenant_id, alert_key, item, simulated, duration_ms, until, uuid, origin, type, scope, value, duration, scenario)
   SELECT $1, d.key, d.item, d.simulated, d.duration_ms, d.until, d.uuid, d.origin, d.type, d.scope, d.value, d.duration, d.scenario FROM d),
--- What charts count, see V0013: one row a batch.
+-- What charts and usage count, see V0013 and V0023: one row a batch.
 counted AS (
   INSERT INTO stat_delta (tenant_id, at, sign, filtered, scenario, country, country_name, cell,
-    decision_scenario, decision_length, decision_country, decision_name)
-  SELECT $1, now(), 1, a.filtered, a.scenario, a.country, a.country_name, a.cell,
-    coalesce(c.scenario, '{}'), coalesce(c.length, '{}'), coalesce(c.country, '{}'), coalesce(c.name, '{}')
+    decision_scenario, decision_length, decision_country, decision_name, used, received, bytes, machine_id)
+  SELECT $1, now(), 1, a.filtered, coalesce(a.scenario, '{}'), coalesce(a.country, '{}'), coalesce(a.country_name, '{}'),
+    coalesce(a.cell, '{}'), coalesce(c.scenario, '{}'), coalesce(c.length, '{}'), coalesce(c.country, '{}'), coalesce(c.name, '{}'),
+    true, $5::int, $69::bigint, $2
   FROM (SELECT count(*) FILTER (WHERE filtered) AS filtered, array_agg(of) AS scenario, array_agg(geo_country_code) AS country,
           array_agg(geo_country_name) AS country_name, array_agg(stat_cell(geo_latitude, geo_longitude)) AS cell
-        FROM new HAVING count(*) > 0) a
+        FROM new) a
   CROSS JOIN (SELECT array_agg(scenario) AS scenario, array_agg(stat_length(duration_ms)) AS length,
-                array_agg(geo_country_code) AS country, array_agg(geo_country_name) AS name FROM d) c),
+                array_agg(geo_country_code) AS country, array_agg(geo_country_name) AS name FROM d) c
+  WHERE $5::int > 0),
 -- One INSERT for both ways out: the second part is not even begun for a tenant that keeps no set.
 leaving AS (
   INSERT INTO outbox (tenant_id, topic, subject_id, keys)

@@ -4,14 +4,28 @@ WITH gone AS (
   DELETE FROM stat_delta WHERE tenant_id = $1
     AND id <= (SELECT max(id) FROM (SELECT id FROM stat_delta WHERE tenant_id = $1 ORDER BY id LIMIT $2) oldest)
   RETURNING at, sign, filtered, forwarded, scenario, country, country_name, cell, decision_scenario, decision_length,
-    decision_country, decision_name),
+    decision_country, decision_name, used, received, bytes, machine_id),
 totals AS (
   INSERT INTO stat_total AS t (tenant_id, at, alerts, filtered, forwarded, decisions)
   SELECT $1, date_bin('15 minutes', at, 'epoch'), sum(sign * cardinality(scenario)), sum(filtered), sum(forwarded),
          sum(sign * cardinality(decision_length))
-  FROM gone GROUP BY 2 ORDER BY 2
+  FROM gone WHERE cardinality(scenario) > 0 OR cardinality(decision_length) > 0 OR filtered <> 0 OR forwarded <> 0
+  GROUP BY 2 ORDER BY 2
   ON CONFLICT (tenant_id, at) DO UPDATE SET alerts = t.alerts + excluded.alerts, filtered = t.filtered + excluded.filtered,
     forwarded = t.forwarded + excluded.forwarded, decisions = t.decisions + excluded.decisions),
+monthly AS (
+  INSERT INTO stat_usage AS u (tenant_id, month, received, stored, filtered, forwarded, decisions, bytes)
+  SELECT $1, date_trunc('month', at AT TIME ZONE 'UTC')::date, sum(greatest(received, cardinality(scenario))), sum(cardinality(scenario)), sum(filtered), sum(forwarded),
+         sum(cardinality(decision_length)), sum(bytes)
+  FROM gone WHERE used GROUP BY 2 ORDER BY 2
+  ON CONFLICT (tenant_id, month) DO UPDATE SET received = u.received + excluded.received, stored = u.stored + excluded.stored,
+    filtered = u.filtered + excluded.filtered, forwarded = u.forwarded + excluded.forwarded, decisions = u.decisions + excluded.decisions,
+    bytes = u.bytes + excluded.bytes),
+machines AS (
+  INSERT INTO stat_usage_machine (tenant_id, month, machine_id)
+  SELECT DISTINCT $1::int, date_trunc('month', at AT TIME ZONE 'UTC')::date, machine_id FROM gone WHERE used AND machine_id IS NOT NULL
+  ORDER BY 2, 3
+  ON CONFLICT (tenant_id, month, machine_id) DO NOTHING),
 -- Together what is alike, before each is counted in several ways.
 alerts AS (
   SELECT date_bin('1 hour', g.at, 'epoch') AS at, a.scenario, a.country, coalesce(a.name, '') AS name, a.cell, sum(g.sign) AS n

@@ -116,7 +116,7 @@ impl Installation {
             None => filter::insert_defaults(tx).await,
             Some(import) => filter::import_into(tx, import).await.map(drop),
         };
-        tenant::insert(&self.db, &self.ring, "default", true, fill).await?;
+        Box::pin(tenant::insert(&self.db, &self.ring, "default", true, fill)).await?;
         let default = tenant::find(&self.db, "default")
             .await?
             .context("tenant default is not there")?;

@@ -32,7 +32,7 @@ use crate::http::limits::Limiter;
 use crate::http::{Auth, Refusals, edge, layers};
 use crate::jobs::Worker;
 use crate::kernel::net::{Block, parse_address};
-use crate::manage::{event, geoip, retention, stats};
+use crate::manage::{event, geoip, retention, stats, tenant};
 use crate::outbound::capi::Capi;
 
 /// How to serve.
@@ -188,7 +188,6 @@ fn gate(installation: &Installation, listens: Option<SocketAddr>) -> anyhow::Res
         directory: super::ipinfo::directory(config, listens)?,
         logs: super::analyzer::client(config, listens)?,
         settings: Arc::new(settings),
-        fill_tenant: |tx| Box::pin(filter::insert_defaults(tx)),
         outbox: Arc::new(Notify::new()),
         partitions: Arc::new(Notify::new()),
         draining: Arc::new(AtomicBool::new(false)),
@@ -278,6 +277,7 @@ fn start_work(config: &Config, gate: &Gate, tasks: &TaskTracker, stop: &Cancella
         stop.clone(),
     ));
     tasks.spawn(retention::sweep(app.clone(), stop.clone()));
+    tasks.spawn(tenant::erase(app.clone(), stop.clone()));
     tasks.spawn(upkeep::upkeep(app, stop.clone()));
 }
 

@@ -1,13 +1,16 @@
+use std::path::{Path, PathBuf};
+
 use anyhow::{Context as _, bail};
 use clap::Subcommand;
+use jiff::Timestamp;
 use serde_json::json;
 
 use super::context::Installation;
 use super::output::{Output, table};
 use super::serve::lifetimes;
+use crate::api::template::{self, Template};
 use crate::config::Config;
 use crate::db::{Db, Tenant};
-use crate::gate::filter;
 use crate::manage::tenant::Change;
 use crate::manage::{retention, tenant};
 
@@ -21,6 +24,14 @@ pub enum Command {
         /// Keep everything of this tenant from CAPI.
         #[arg(long)]
         no_forward: bool,
+        /// What it begins with, instead of the default rules: a file as `garrison tenant template` prints it, JSON or YAML.
+        #[arg(long, value_name = "FILE")]
+        template: Option<PathBuf>,
+    },
+    /// Print a tenant as a template: filter rules, retention, allowlists, forwarding.
+    Template {
+        /// Its name.
+        name: String,
     },
     /// All tenants.
     List,
@@ -83,25 +94,26 @@ pub async fn run(config: Config, output: Output, command: Command) -> anyhow::Re
 async fn act(installation: &Installation, output: Output, command: Command) -> anyhow::Result<()> {
     let db = &installation.db;
     match command {
-        Command::Add { name, no_forward } => {
-            let name = name.trim().to_owned();
-            if !tenant::is_name(&name) {
-                bail!("a tenant's name has 1 to 100 bytes without control characters");
-            }
-            let made = tenant::insert(db, &installation.ring, &name, !no_forward, async |tx| {
-                filter::insert_defaults(tx).await
-            })
-            .await?;
-            let Some(made) = made else {
-                bail!("there is a tenant {name} already")
-            };
-            let value = json!({ "id": made.id, "name": name, "enrollment_key": made.enrolment_key });
-            output.print(&value, || {
-                format!(
-                    "tenant {name} has number {}\n\nBring an engine in, on its machine:\n  cscli console enroll {}\n\nThe key is shown this once.",
-                    made.id, made.enrolment_key
-                )
-            })
+        Command::Add {
+            name,
+            no_forward,
+            template,
+        } => {
+            add(
+                installation,
+                output,
+                name.trim(),
+                !no_forward,
+                template.as_deref(),
+            )
+            .await
+        }
+        Command::Template { name } => {
+            let found = tenant::list(db).await?.into_iter().find(|row| row.name == name);
+            let row = found.with_context(|| format!("there is no tenant {name}"))?;
+            let shown = template::show(db, find(db, &name).await?, row.forward_enabled).await?;
+            let text = serde_json::to_string_pretty(&shown)?;
+            output.print(&shown, || text)
         }
         Command::List => {
             let tenants = tenant::list(db).await?;
@@ -169,6 +181,51 @@ async fn act(installation: &Installation, output: Output, command: Command) -> a
             })
         }
     }
+}
+
+/// Makes a tenant.
+async fn add(
+    installation: &Installation,
+    output: Output,
+    name: &str,
+    forwards: bool,
+    template: Option<&Path>,
+) -> anyhow::Result<()> {
+    let db = &installation.db;
+    let template = template
+        .as_deref()
+        .map(read_template)
+        .transpose()?
+        .unwrap_or_default();
+    let forwards = forwards && template.forward_enabled.unwrap_or(true);
+    if !tenant::is_name(name) {
+        bail!("a tenant's name has 1 to 100 bytes without control characters");
+    }
+    let made = tenant::insert(db, &installation.ring, name, forwards, async |tx| {
+        template.fill(tx, "command line").await
+    })
+    .await?;
+    let Some(made) = made else {
+        bail!("there is a tenant {name} already")
+    };
+    let value = json!({ "id": made.id, "name": name, "enrollment_key": made.enrolment_key });
+    output.print(&value, || {
+        format!(
+            "tenant {name} has number {}\n\nBring an engine in, on its machine:\n  cscli console enroll {}\n\nThe key is shown this once.",
+            made.id, made.enrolment_key
+        )
+    })
+}
+
+/// A template out of a file, or all that is wrong with it.
+fn read_template(path: &Path) -> anyhow::Result<Template> {
+    let shown = path.display().to_string();
+    let text = std::fs::read_to_string(path).with_context(|| shown.clone())?;
+    let value = template::parse(&text).map_err(|why| anyhow::anyhow!("{shown}: {why}"))?;
+    Template::read(value, None, Timestamp::now()).map_err(|wrong| {
+        let lines = wrong.iter().map(|e| format!("\n  {}: {}", e.field, e.reason));
+        anyhow::anyhow!("{shown}:{}", lines.collect::<String>())
+    })
 }
 
 /// Shuts a tenant out, or lets it in again.

@@ -69,7 +69,7 @@ const RULES: [(&str, &str); 14] = [
         "SELECT t.relname FROM pg_class t WHERE t.relname IN
            ('alert', 'alert_decision', 'signal_batch', 'rejected_signal', 'filter_rule', 'filter_set', 'stream_cache', 'lapi_server',
             'decision', 'lapi_copy', 'lapi_sync', 'idempotent_answer', 'allowlist', 'allowlist_entry', 'stat_total', 'stat_count',
-            'stat_name', 'stat_place',
+            'stat_name', 'stat_place', 'stat_usage', 'stat_usage_machine',
             'analyzer', 'analyzer_run', 'analyzer_mark', 'usage_component', 'usage_metric')
            AND has_any_column_privilege('garrison_platform', t.oid, 'SELECT, INSERT, UPDATE, REFERENCES')",
     ),

@@ -130,6 +130,7 @@ pub const READS: &[(&str, &str)] = &[
         "stats/list_rolled_decisions",
         ", '1970-01-01', '1970-01-01', '1970-01-01', '2999-01-01', '2999-01-01', '2999-01-01', 'UTC', 15, true",
     ),
+    ("stats/list_usage", ", 120"),
     (
         "stats/list_rolled_heatmap",
         ", '1970-01-01', '1970-01-01', '2999-01-01', '2999-01-01', 'UTC'",

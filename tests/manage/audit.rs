@@ -29,7 +29,7 @@ const NO_CHANGE: [&str; 15] = [
 ];
 
 /// Operations that no API token may call: shown by the tests of people.
-const OF_PEOPLE: [&str; 10] = [
+const OF_PEOPLE: [&str; 11] = [
     "POST /login",
     "POST /logout",
     "POST /api/me/password",
@@ -40,6 +40,7 @@ const OF_PEOPLE: [&str; 10] = [
     "POST /api/password/reset",
     "POST /api/tenants",
     "PATCH /api/tenants/{id}",
+    "DELETE /api/tenants/{id}",
 ];
 
 pub async fn trail(api: &Api, query: &str) -> Vec<Value> {

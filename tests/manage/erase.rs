@@ -386,8 +386,8 @@ async fn every_table_of_tenants_rows_is_erased() {
         "signal_batch",
         "rejected_signal",
         "erasure",
+        "tenant_erasure",
     ];
-
     let sql = "SELECT relname::text FROM pg_class WHERE relrowsecurity AND relname NOT IN ('audit_entry', 'audit_head')";
     for row in world.db.client().await.query(sql, &[]).await.expect("tables") {
         let table: String = row.get(0);

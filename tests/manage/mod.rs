@@ -30,4 +30,5 @@ mod sessions;
 mod shape;
 mod stats;
 mod strangers;
+mod tenants;
 mod tokens;

@@ -5,6 +5,11 @@ mod model;
 mod queries;
 mod routes;
 
-pub use model::{Added, Covering, ENTRY_LIMIT, Entry, EntryDraft, LIST_LIMIT, Lift, List, NewEntry, checked};
-pub use queries::{Refused, add, covering, delete, delete_entry, get, insert, list, list_entries};
+pub use model::{
+    Added, Covering, ENTRY_LIMIT, Entry, EntryDraft, LIST_LIMIT, Lift, List, NewEntry, NewList, checked,
+    read, wrong_text,
+};
+pub use queries::{
+    Refused, add, covering, delete, delete_entry, get, insert, insert_all, list, list_entries,
+};
 pub use routes::routes;

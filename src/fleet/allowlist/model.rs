@@ -5,7 +5,7 @@ mod draft;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-pub use draft::{EntryDraft, NewEntry, checked, probes, wrong_text};
+pub use draft::{EntryDraft, NewEntry, checked, probes, read, wrong_text};
 
 use crate::fleet::decision::{Source, Subject};
 use crate::kernel::net::Block;
@@ -27,6 +27,15 @@ pub struct List {
     pub created_at: Timestamp,
     pub updated_at: Timestamp,
     pub entries: i64,
+}
+
+/// A list with entries, to be made with its tenant.
+#[derive(Debug, Clone)]
+#[allow(missing_docs)]
+pub struct NewList {
+    pub name: String,
+    pub description: String,
+    pub entries: Vec<NewEntry>,
 }
 
 /// An entry as it is stored.

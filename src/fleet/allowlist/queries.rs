@@ -8,7 +8,7 @@ use tokio_postgres::Row;
 use uuid::Uuid;
 
 use super::model::{
-    Added, Covering, ENTRY_LIMIT, Entry, LIFTS_TOLD, LIST_LIMIT, Lift, List, NewEntry, from, probes,
+    Added, Covering, ENTRY_LIMIT, Entry, LIFTS_TOLD, LIST_LIMIT, Lift, List, NewEntry, NewList, from, probes,
     remember, remember_gone,
 };
 use crate::db::{Db, DbError, Tenant, TenantTx, sql};
@@ -17,6 +17,8 @@ use crate::kernel::net::Block;
 
 /// The scenario under which changes are listed.
 const SCENARIO: &str = "garrison/allowlist";
+/// Entries of one statement.
+const PORTION: usize = 5000;
 
 fn read_list(row: &Row) -> List {
     List {
@@ -139,6 +141,31 @@ pub async fn insert(db: &Db, tenant: Tenant, name: &str, description: &str) -> R
     tx.record("allowlist.create", name, json!({})).await?;
     tx.commit().await?;
     Ok(made)
+}
+
+/// Gives a new tenant its lists, inside the transaction that makes the tenant: nothing stands yet that they could lift.
+///
+/// # Errors
+/// As the statements fail.
+pub async fn insert_all(tx: &TenantTx<'_>, lists: &[NewList], actor: &str) -> Result<(), DbError> {
+    let tenant = tx.tenant().id();
+    for list in lists {
+        let row = tx
+            .query_opt(
+                sql!("allowlist/insert"),
+                &[&tenant, &list.name, &list.description],
+            )
+            .await?;
+        let made = row.as_ref().map(read_list);
+        let made = made.ok_or_else(|| DbError::Internal("an insert returned no row".to_owned()))?;
+        for portion in list.entries.chunks(PORTION) {
+            upsert_entries(tx, made.id, portion, actor).await?;
+        }
+    }
+    if !lists.is_empty() {
+        decision::enable(tx).await?;
+    }
+    Ok(())
 }
 
 /// Deletes a list and its entries; false when it is not there. What they lifted stays lifted.

@@ -6,6 +6,6 @@ mod routes;
 mod rules;
 mod trial;
 
-pub use queries::{Import, import, import_into, insert_defaults, list};
-pub use routes::routes;
+pub use queries::{Import, SIZE_LIMIT, StoredRule, import, import_into, insert_all, insert_defaults, list};
+pub use routes::{RULE_LIMIT, routes};
 pub use rules::Rules;

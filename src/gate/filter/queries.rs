@@ -253,9 +253,17 @@ pub async fn update_mode(db: &Db, tenant: Tenant, mode: Mode) -> Result<(), DbEr
 /// # Errors
 /// As the statements fail.
 pub async fn insert_defaults(tx: &TenantTx<'_>) -> Result<(), DbError> {
-    tx.execute(sql!("filter/insert_set"), &[&tx.tenant().id(), &1i16])
+    insert_all(tx, Mode::Block, default_rules()).await
+}
+
+/// The same with rules of its own, which were checked.
+///
+/// # Errors
+/// As the statements fail.
+pub async fn insert_all(tx: &TenantTx<'_>, mode: Mode, rules: Vec<RuleFile>) -> Result<(), DbError> {
+    tx.execute(sql!("filter/insert_set"), &[&tx.tenant().id(), &mode_code(mode)])
         .await?;
-    for rule in default_rules() {
+    for rule in rules {
         insert_draft(tx, &draft_of(rule), 1).await?;
     }
     Ok(())

@@ -15,7 +15,7 @@ use crate::gate::Gate;
 use crate::http::{Acting, ApiError, Editor, JsonBody, Operator, Problem};
 
 /// Most rules of one tenant: every signal is judged by all of them.
-const RULE_LIMIT: i64 = 200;
+pub const RULE_LIMIT: i64 = 200;
 
 /// Rules: read, write, try.
 pub fn routes() -> OpenApiRouter<Gate> {

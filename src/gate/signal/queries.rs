@@ -222,6 +222,8 @@ pub struct Batch {
     pub received: usize,
     /// Items that are no alerts.
     pub rejected: usize,
+    /// Bytes of its body, unpacked.
+    pub bytes: usize,
     /// Its body, zstd.
     pub body: Vec<u8>,
     /// What is to be stored of it.
@@ -242,7 +244,8 @@ pub async fn insert(db: &Db, machine: &Machine, batch: &Batch) -> Result<Receipt
     let (version, received, rejected) = (i16::from(batch.version), int(batch.received), int(batch.rejected));
     let (c, d, u) = (&batch.columns, &batch.columns.decided, &batch.columns.unread);
     let p = &c.places;
-    let params: [&(dyn ToSql + Sync); 68] = [
+    let bytes = i64::try_from(batch.bytes).unwrap_or(i64::MAX);
+    let params: [&(dyn ToSql + Sync); 69] = [
         &tenant,
         &machine.id,
         &batch.id,
@@ -311,6 +314,7 @@ pub async fn insert(db: &Db, machine: &Machine, batch: &Batch) -> Result<Receipt
         &p.timezone,
         &p.isp,
         &p.org,
+        &bytes,
     ];
     let mut connection = db.connection().await?;
     let tx = db.tenant(&mut connection, machine.tenant).await?;

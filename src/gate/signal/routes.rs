@@ -217,6 +217,7 @@ fn read(
         version,
         received: items.len(),
         rejected: rejected.len(),
+        bytes: body.len(),
         body: packed,
         columns,
     };

@@ -11,7 +11,8 @@ use crate::manage::{retention, stats};
 /// Rows of one transaction.
 const ALERTS: i64 = 200;
 const BODIES: i64 = 20;
-const TEXTS: i64 = 1000;
+/// Of one that reads or deletes only.
+pub const TEXTS: i64 = 1000;
 /// At least so long between two portions: engines come first.
 const PAUSE: Duration = Duration::from_millis(5);
 
@@ -156,43 +157,41 @@ pub async fn withdraw(db: &Db, tenant: Tenant, wait: Duration) -> Result<u64, Db
 /// As the statements fail.
 pub async fn everything(db: &Db, tenant: Tenant) -> Result<Counts, DbError> {
     let mut counts = Counts::default();
-    loop {
-        let mut limit = TEXTS;
-        let mut gone = 0;
-        loop {
-            let begun = Instant::now();
-            match queries::delete_alerts(db, tenant, limit, &mut counts).await {
-                Ok(0) => break,
-                Ok(n) => gone += n,
-                // Alerts with very many decisions: a statement has ten seconds.
-                Err(e) if e.is_passing() && limit > 1 => limit /= 5,
-                Err(e) => return Err(e),
-            }
-            limit = limit.max(1);
-            rest(begun).await;
+    let mut limit = TEXTS;
+    while portion(db, tenant, &mut limit, &mut counts).await?.is_some() {}
+    Ok(counts)
+}
+
+/// Deletes the next rows of a tenant that was removed; how many, or none when nothing is left. `limit` is how many alerts
+/// are tried at once.
+///
+/// # Errors
+/// As the statements fail.
+pub async fn portion(
+    db: &Db,
+    tenant: Tenant,
+    limit: &mut i64,
+    counts: &mut Counts,
+) -> Result<Option<u64>, DbError> {
+    let begun = Instant::now();
+    let mut gone = match queries::delete_alerts(db, tenant, *limit, counts).await {
+        // Alerts with very many decisions: a statement has ten seconds.
+        Err(e) if e.is_passing() && *limit > 1 => {
+            *limit = (*limit / 5).max(1);
+            return Ok(Some(0));
         }
-        loop {
-            let begun = Instant::now();
-            match queries::delete_batches(db, tenant, TEXTS, &mut counts).await? {
-                0 => break,
-                n => gone += n,
-            }
-            rest(begun).await;
-        }
-        loop {
-            match queries::delete_rest(db, tenant, &mut counts).await? {
-                0 => break,
-                n => gone += n,
-            }
-        }
-        loop {
-            match queries::delete_trail(db, tenant, &mut counts).await? {
-                0 => break,
-                n => gone += n,
-            }
-        }
-        if gone == 0 {
-            return Ok(counts);
-        }
+        gone => gone?,
+    };
+    if gone == 0 {
+        gone = queries::delete_batches(db, tenant, TEXTS, counts).await?;
     }
+    if gone > 0 {
+        rest(begun).await;
+        return Ok(Some(gone));
+    }
+    gone = queries::delete_rest(db, tenant, counts).await?;
+    if gone == 0 {
+        gone = queries::delete_trail(db, tenant, counts).await?;
+    }
+    Ok(Some(gone).filter(|gone| *gone > 0))
 }

@@ -4,6 +4,8 @@ mod jobs;
 mod model;
 mod queries;
 
-pub use jobs::{Standing, address, everything, forget_standing, settle_counts, standing, withdraw};
+pub use jobs::{
+    Standing, TEXTS, address, everything, forget_standing, portion, settle_counts, standing, withdraw,
+};
 pub use model::{Counts, mask};
-pub use queries::{Erasure, Kind, count, insert, list_erasures, list_said};
+pub use queries::{Erasure, Kind, count, count_copies, insert, list_erasures, list_said};

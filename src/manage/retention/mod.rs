@@ -6,6 +6,6 @@ mod queries;
 mod routes;
 
 pub use jobs::sweep;
-pub use model::{CLASSES, Class, Own, Refused, Rule, changed, rules};
-pub use queries::{delete_zeros, list, longest_of_alerts, replace};
+pub use model::{CLASSES, Class, Own, Refused, Rule, changed, named, rules};
+pub use queries::{delete_zeros, insert, list, longest_of_alerts, replace};
 pub use routes::routes;

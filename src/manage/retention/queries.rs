@@ -30,16 +30,26 @@ pub async fn list(db: &Db, tenant: Tenant) -> Result<Own, DbError> {
 /// As the statements fail.
 pub async fn replace(db: &Db, tenant: Tenant, own: &Own) -> Result<(), DbError> {
     let classes: Vec<i16> = own.keys().copied().collect();
-    let days: Vec<i32> = own.values().copied().collect();
     let mut connection = db.connection().await?;
     let tx = db.tenant(&mut connection, tenant).await?;
     tx.execute(sql!("retention/delete"), &[&tenant.id(), &classes])
         .await?;
-    tx.execute(sql!("retention/upsert"), &[&tenant.id(), &classes, &days])
-        .await?;
+    insert(&tx, own).await?;
     let own = model::named(own);
     tx.record("retention.replace", "", serde_json::json!(own)).await?;
     tx.commit().await
+}
+
+/// Adds wishes, in the caller's transaction.
+///
+/// # Errors
+/// As the statement fails.
+pub async fn insert(tx: &TenantTx<'_>, own: &Own) -> Result<(), DbError> {
+    let classes: Vec<i16> = own.keys().copied().collect();
+    let days: Vec<i32> = own.values().copied().collect();
+    tx.execute(sql!("retention/upsert"), &[&tx.tenant().id(), &classes, &days])
+        .await?;
+    Ok(())
 }
 
 /// The longest that alerts of any tenant are kept.

@@ -6,4 +6,6 @@ mod queries;
 mod routes;
 
 pub use jobs::{fold, settle};
-pub use routes::routes;
+pub use model::views::Usage;
+pub use queries::list_usage;
+pub use routes::{MonthsQuery, routes};

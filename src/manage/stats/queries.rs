@@ -7,8 +7,8 @@ use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
 
 use super::model::views::{
-    Bounds, Bucket, CountryCount, Decisions, Distribution, DurationCount, Heatmap, Map, MapCell, MapCountry,
-    NamedCountry, Range, ScenarioCount, Summary, Timeline,
+    self, Bounds, Bucket, CountryCount, Decisions, Distribution, DurationCount, Heatmap, Map, MapCell,
+    MapCountry, NamedCountry, Range, ScenarioCount, Summary, Timeline, Usage,
 };
 use super::model::{self, Question, Unit};
 use crate::db::{Db, DbError, Tenant, sql};
@@ -385,4 +385,14 @@ pub async fn fold(db: &Db, tenant: Tenant, most: i64) -> Result<Option<i64>, DbE
     let folded = tx.query_opt(sql!("stats/upsert"), &[&tenant.id(), &most]).await?;
     tx.commit().await?;
     Ok(folded.map(|row| row.get("folded")))
+}
+
+/// What was used in the last months, this one first.
+///
+/// # Errors
+/// As the statement fails.
+pub async fn list_usage(db: &Db, tenant: Tenant, months: i32) -> Result<Vec<Usage>, DbError> {
+    let rows = run(db, tenant, sql!("stats/list_usage"), &[&tenant.id(), &months]).await?;
+    let used = rows.iter().map(Usage::from).collect();
+    Ok(views::every_month(used, Timestamp::now(), months))
 }

@@ -4,10 +4,12 @@ use std::time::Duration;
 use axum::Json;
 use axum::extract::State;
 use jiff::Timestamp;
+use serde::Deserialize;
+use utoipa::IntoParams;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::model::views::{Decisions, Distribution, Heatmap, Map, Summary, Timeline};
+use super::model::views::{Decisions, Distribution, Heatmap, Map, Summary, Timeline, Usage};
 use super::model::{Question, StatsQuery};
 use super::queries;
 use crate::app::App;
@@ -28,6 +30,41 @@ pub fn routes() -> OpenApiRouter<App> {
         .routes(routes!(heatmap))
         .routes(routes!(map))
         .routes(routes!(timeline))
+        .routes(routes!(usage))
+}
+
+/// Of how many months.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct MonthsQuery {
+    /// This one and those before it.
+    #[param(minimum = 1, maximum = 120, default = 12)]
+    months: Option<i32>,
+}
+
+impl MonthsQuery {
+    /// How many are asked for.
+    ///
+    /// # Errors
+    /// When it cannot be so many.
+    pub fn check(&self) -> Result<i32, ApiError> {
+        let months = self.months.unwrap_or(12);
+        let good = (1..=120).contains(&months);
+        good.then_some(months)
+            .ok_or_else(|| ApiError::field("months", "must be from 1 to 120"))
+    }
+}
+
+/// What was used by month, this one first. It stays when rows age.
+#[utoipa::path(get, path = "/api/usage", tag = "Statistics", operation_id = "get_usage", params(MonthsQuery),
+    responses((status = 200, body = Vec<Usage>), (status = 400, body = Problem), (status = 401, body = Problem)))]
+async fn usage(
+    State(app): State<App>,
+    operator: Operator,
+    QueryOf(query): QueryOf<MonthsQuery>,
+) -> Result<Json<Vec<Usage>>, ApiError> {
+    let months = query.check()?;
+    Ok(Json(queries::list_usage(&app.db, operator.tenant, months).await?))
 }
 
 /// Everything in a few numbers; of all time unless a period is named.

@@ -3,10 +3,16 @@
 use jiff::Timestamp;
 use rand::RngExt as _;
 use serde_json::json;
+use uuid::Uuid;
 
 use crate::db::{Db, DbError, Tenant, TenantTx, sql};
 use crate::kernel::keyring::Keyring;
 use crate::kernel::secret::{self, Kind};
+
+/// The tenant of a number that a row gave just now.
+fn of_row(id: i32) -> Tenant {
+    Tenant::proven(id)
+}
 
 /// A tenant just made; the key is shown once.
 #[derive(Debug)]
@@ -26,6 +32,17 @@ pub struct TenantRow {
     pub forward_enabled: bool,
     pub created_at: Timestamp,
     pub suspended_at: Option<Timestamp>,
+    /// Once it was deleted.
+    pub erasure: Option<Erasing>,
+}
+
+/// How far the erasure of a deleted tenant is.
+#[derive(Debug)]
+#[allow(missing_docs)]
+pub struct Erasing {
+    pub asked_at: Timestamp,
+    pub done_at: Option<Timestamp>,
+    pub rows: i64,
 }
 
 impl TenantRow {
@@ -36,6 +53,11 @@ impl TenantRow {
             forward_enabled: row.get("forward_enabled"),
             created_at: row.get("created_at"),
             suspended_at: row.get("suspended_at"),
+            erasure: row.get::<_, Option<_>>("asked_at").map(|asked_at| Erasing {
+                asked_at,
+                done_at: row.get("done_at"),
+                rows: row.get::<_, Option<i64>>("gone").unwrap_or_default(),
+            }),
         }
     }
 }
@@ -67,7 +89,7 @@ pub async fn insert(
         &[&hash, &3i16, &Some(id), &0i64, &None::<Timestamp>],
     )
     .await?;
-    let tx = tx.into_tenant(Tenant::proven(id)).await?;
+    let tx = tx.into_tenant(of_row(id)).await?;
     fill(&tx).await?;
     tx.record("tenant.create", name, json!({ "forwards": forward_enabled }))
         .await?;
@@ -87,7 +109,7 @@ pub async fn list(db: &Db) -> Result<Vec<TenantRow>, DbError> {
     Ok(rows.iter().map(TenantRow::from_row).collect())
 }
 
-/// The tenant of this number.
+/// The tenant of this number, also one that was deleted.
 ///
 /// # Errors
 /// As the statement fails.
@@ -131,7 +153,7 @@ pub async fn update(db: &Db, tenant: i32, change: &Change<'_>) -> Result<(), DbE
             .await?;
         done.insert("suspended".to_owned(), on.into());
     }
-    let tx = tx.into_tenant(Tenant::proven(tenant)).await?;
+    let tx = tx.into_tenant(of_row(tenant)).await?;
     if !done.is_empty() {
         tx.record("tenant.change", "", done.into()).await?;
     }
@@ -160,7 +182,7 @@ async fn look_up(db: &Db, sql: &str, name: &str) -> Result<Option<(Tenant, tokio
     let tx = db.platform(&mut connection).await?;
     let row = tx.query_opt(sql, &[&name]).await?;
     tx.commit().await?;
-    Ok(row.map(|row| (Tenant::proven(row.get("id")), row)))
+    Ok(row.map(|row| (of_row(row.get("id")), row)))
 }
 
 /// Forgets who a removed tenant was. Its number stays, and is never used again.
@@ -215,4 +237,71 @@ pub async fn remove(db: &Db, tenant: Tenant) -> Result<(), DbError> {
     let tx = tx.into_tenant(tenant).await?;
     tx.record("tenant.remove", "", json!({})).await?;
     tx.commit().await
+}
+
+/// Takes a tenant out of service, and leaves its rows to whoever erases next.
+///
+/// # Errors
+/// As the statements fail.
+pub async fn delete(db: &Db, tenant: Tenant, actor: &str) -> Result<(), DbError> {
+    let mut connection = db.connection().await?;
+    let tx = db.platform(&mut connection).await?;
+    tx.execute(sql!("tenant/update_removed"), &[&tenant.id()]).await?;
+    tx.execute(sql!("platform/delete_tenant_credentials"), &[&tenant.id()])
+        .await?;
+    tx.execute(sql!("tenant/insert_erasure"), &[&tenant.id(), &actor])
+        .await?;
+    let tx = tx.into_tenant(tenant).await?;
+    tx.record("tenant.delete", "", json!({})).await?;
+    tx.commit().await
+}
+
+/// Deleted tenants that nobody erases.
+///
+/// # Errors
+/// As the statement fails.
+pub async fn list_erasing(db: &Db) -> Result<Vec<Tenant>, DbError> {
+    let mut connection = db.connection().await?;
+    let tx = db.platform(&mut connection).await?;
+    let rows = tx.query(sql!("tenant/list_erasing"), &[]).await?;
+    tx.commit().await?;
+    Ok(rows.iter().map(|row| of_row(row.get("tenant_id"))).collect())
+}
+
+/// Takes an erasure and says who asked for it; none when somebody else has it.
+///
+/// # Errors
+/// As the statement fails.
+pub async fn claim_erasure(db: &Db, tenant: Tenant, owner: Uuid) -> Result<Option<String>, DbError> {
+    let mut connection = db.connection().await?;
+    let tx = db.platform(&mut connection).await?;
+    let row = tx
+        .query_opt(sql!("tenant/claim_erasure"), &[&tenant.id(), &owner])
+        .await?;
+    tx.commit().await?;
+    Ok(row.map(|row| row.get("actor")))
+}
+
+/// Notes that rows went; false when somebody else has it by now.
+///
+/// # Errors
+/// As the statement fails.
+pub async fn update_erasure(
+    db: &Db,
+    tenant: Tenant,
+    owner: Uuid,
+    gone: u64,
+    done: bool,
+) -> Result<bool, DbError> {
+    let gone = i64::try_from(gone).unwrap_or(i64::MAX);
+    let mut connection = db.connection().await?;
+    let tx = db.platform(&mut connection).await?;
+    let held = tx
+        .execute(
+            sql!("tenant/update_erasure"),
+            &[&tenant.id(), &owner, &gone, &done],
+        )
+        .await?;
+    tx.commit().await?;
+    Ok(held > 0)
 }

@@ -9,16 +9,20 @@ use utoipa_axum::routes;
 use super::model::is_name;
 use super::queries::{self, Change, TenantRow};
 use crate::app::App;
-use crate::http::{ActsBy as _, ApiError, JsonBody, Principal, Problem, Trace};
+use crate::db::Tenant;
+use crate::http::{ActsBy as _, ApiError, JsonBody, Principal, Problem, QueryOf, Trace};
 use crate::kernel::time::rfc3339_millis;
+use crate::manage::erase;
+use crate::manage::stats::{self, MonthsQuery, Usage};
 
 const NOT_FOUND: ApiError = ApiError::NotFound("tenant not found");
 
 /// Tenants, for the platform's admin.
 pub fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new()
-        .routes(routes!(list, create))
-        .routes(routes!(show, change))
+        .routes(routes!(list))
+        .routes(routes!(show, change, delete))
+        .routes(routes!(usage))
         .layer(DefaultBodyLimit::max(8 * 1024))
 }
 
@@ -33,6 +37,35 @@ pub struct TenantView {
     created_at: String,
     /// Since when its people and programs are shut out.
     suspended_at: Option<String>,
+    state: Life,
+    /// Of one that was deleted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    erasure: Option<ErasureView>,
+}
+
+/// How a tenant is.
+#[derive(Debug, Clone, Copy, Serialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Life {
+    /// In service.
+    Active,
+    /// Its people and programs are shut out, its engines are served.
+    Suspended,
+    /// Nothing of its opens anything any more, and its rows go.
+    Deleting,
+    /// They are gone.
+    Erased,
+}
+
+/// How far an erasure is.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ErasureView {
+    asked_at: String,
+    /// When nothing was left.
+    erased_at: Option<String>,
+    /// How many rows went so far.
+    rows: i64,
 }
 
 impl From<TenantRow> for TenantView {
@@ -42,7 +75,18 @@ impl From<TenantRow> for TenantView {
             name: row.name,
             forward_enabled: row.forward_enabled,
             created_at: rfc3339_millis(row.created_at),
+            state: match (&row.erasure, row.suspended_at) {
+                (Some(erasure), _) if erasure.done_at.is_some() => Life::Erased,
+                (Some(_), _) => Life::Deleting,
+                (None, Some(_)) => Life::Suspended,
+                (None, None) => Life::Active,
+            },
             suspended_at: row.suspended_at.map(rfc3339_millis),
+            erasure: row.erasure.map(|erasure| ErasureView {
+                asked_at: rfc3339_millis(erasure.asked_at),
+                erased_at: erasure.done_at.map(rfc3339_millis),
+                rows: erasure.rows,
+            }),
         }
     }
 }
@@ -52,24 +96,10 @@ impl From<TenantRow> for TenantView {
 #[serde(rename_all = "camelCase")]
 pub struct NewTenantView {
     #[serde(flatten)]
-    tenant: TenantView,
+    /// As it is listed.
+    pub tenant: TenantView,
     /// What `cscli console enroll` takes to bring an engine in. Shown this once.
-    enrollment_key: String,
-}
-
-/// A tenant to be made.
-#[derive(Debug, Deserialize, ToSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct TenantBody {
-    /// 1 to 100 bytes.
-    name: String,
-    /// Whether its alerts may leave to CAPI.
-    #[serde(default = "yes")]
-    forward_enabled: bool,
-}
-
-const fn yes() -> bool {
-    true
+    pub enrollment_key: String,
 }
 
 /// What is to be another.
@@ -85,7 +115,11 @@ pub struct ChangeBody {
     suspended: Option<bool>,
 }
 
-fn name(text: &str) -> Result<&str, ApiError> {
+/// A tenant's name as somebody says it.
+///
+/// # Errors
+/// When it cannot be one.
+pub fn read_name(text: &str) -> Result<&str, ApiError> {
     let text = text.trim();
     if is_name(text) {
         Ok(text)
@@ -105,36 +139,12 @@ async fn list(State(app): State<App>) -> Result<Json<Vec<TenantView>>, ApiError>
     Ok(Json(rows.into_iter().map(Into::into).collect()))
 }
 
-/// A new tenant, with the default filter rules.
-#[utoipa::path(post, path = "/api/tenants", tag = "Tenants", operation_id = "create_tenant", request_body = TenantBody,
-    responses((status = 201, body = NewTenantView), (status = 400, body = Problem), (status = 401, body = Problem), (status = 409, body = Problem), (status = 413, body = Problem), (status = 415, body = Problem)))]
-async fn create(
-    State(app): State<App>,
-    trace: Trace,
-    principal: Principal,
-    JsonBody(body): JsonBody<TenantBody>,
-) -> Result<(StatusCode, Json<NewTenantView>), ApiError> {
-    let app = app.by(trace.by(&principal.actor()));
-    let name = name(&body.name)?;
-    let fill = app.fill_tenant;
-    let made = queries::insert(&app.db, &app.ring, name, body.forward_enabled, async |tx| {
-        fill(tx).await
-    })
-    .await?;
-    let made = made.ok_or_else(|| ApiError::Conflict(format!("there is a tenant {name} already")))?;
-    let row = queries::get(&app.db, made.id).await?.ok_or(NOT_FOUND)?;
-    let view = NewTenantView {
-        tenant: row.into(),
-        enrollment_key: made.enrolment_key,
-    };
-    Ok((StatusCode::CREATED, Json(view)))
-}
-
-/// One tenant.
+/// One tenant, also one that was deleted: then with how far its erasure is.
 #[utoipa::path(get, path = "/api/tenants/{id}", tag = "Tenants", operation_id = "get_tenant", params(("id" = i32, Path)),
     responses((status = 200, body = TenantView), (status = 401, body = Problem), (status = 404, body = Problem)))]
 async fn show(State(app): State<App>, Path(id): Path<String>) -> Result<Json<TenantView>, ApiError> {
-    Ok(Json(find(&app, &id).await?.into()))
+    let row = queries::get(&app.db, id.parse().map_err(|_| NOT_FOUND)?).await?;
+    Ok(Json(row.ok_or(NOT_FOUND)?.into()))
 }
 
 /// Renames a tenant, suspends it or lets it go on, or switches its forwarding to CAPI.
@@ -150,7 +160,7 @@ async fn change(
     let app = app.by(trace.by(&principal.actor()));
     let row = find(&app, &id).await?;
     let change = Change {
-        name: body.name.as_deref().map(name).transpose()?,
+        name: body.name.as_deref().map(read_name).transpose()?,
         forward_enabled: body.forward_enabled,
         suspended: body.suspended,
     };
@@ -158,7 +168,73 @@ async fn change(
     Ok(Json(find(&app, &id).await?.into()))
 }
 
+/// Says that it is meant.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct DeleteBody {
+    /// The tenant's name once more.
+    name: String,
+    /// Leave decisions on its LAPI servers until they end.
+    #[serde(default)]
+    leave_servers: bool,
+}
+
+/// Deletes a tenant with all that it has. Its credentials open nothing any more within five seconds; its rows go in the
+/// background. 409 while decisions stand on its LAPI servers, which nobody would take back.
+#[utoipa::path(delete, path = "/api/tenants/{id}", tag = "Tenants", operation_id = "delete_tenant", params(("id" = i32, Path)), request_body = DeleteBody,
+    responses((status = 202, body = TenantView), (status = 400, body = Problem), (status = 401, body = Problem), (status = 404, body = Problem), (status = 409, body = Problem), (status = 413, body = Problem), (status = 415, body = Problem)))]
+async fn delete(
+    State(app): State<App>,
+    trace: Trace,
+    principal: Principal,
+    Path(id): Path<String>,
+    JsonBody(body): JsonBody<DeleteBody>,
+) -> Result<(StatusCode, Json<TenantView>), ApiError> {
+    let by = trace.by(&principal.actor());
+    let (actor, app) = (by.name.to_string(), app.by(by));
+    let (row, tenant) = owner(&app, &id).await?;
+    if body.name != row.name {
+        return Err(ApiError::field(
+            "name",
+            "must be the name of the tenant, to be sure",
+        ));
+    }
+    let copies = erase::count_copies(&app.db, tenant).await?;
+    if copies > 0 && !body.leave_servers {
+        return Err(ApiError::Conflict(format!(
+            "{copies} decisions stand on its LAPI servers: lift them, use `garrison erase`, or say leaveServers"
+        )));
+    }
+    queries::delete(&app.db, tenant, &actor).await?;
+    let row = queries::get(&app.db, row.id).await?.ok_or(NOT_FOUND)?;
+    Ok((StatusCode::ACCEPTED, Json(row.into())))
+}
+
+/// What a tenant used by month, this one first. It stays when rows age.
+#[utoipa::path(get, path = "/api/tenants/{id}/usage", tag = "Tenants", operation_id = "get_tenant_usage", params(("id" = i32, Path), MonthsQuery),
+    responses((status = 200, body = Vec<Usage>), (status = 400, body = Problem), (status = 401, body = Problem), (status = 404, body = Problem)))]
+async fn usage(
+    State(app): State<App>,
+    Path(id): Path<String>,
+    QueryOf(query): QueryOf<MonthsQuery>,
+) -> Result<Json<Vec<Usage>>, ApiError> {
+    let months = query.check()?;
+    let (_, tenant) = owner(&app, &id).await?;
+    Ok(Json(stats::list_usage(&app.db, tenant, months).await?))
+}
+
+/// The tenant that a path names, if it is in service.
+///
+/// # Errors
+/// When there is none.
+pub async fn owner(app: &App, id: &str) -> Result<(TenantRow, Tenant), ApiError> {
+    let row = find(app, id).await?;
+    let tenant = queries::find(&app.db, &row.name).await?.ok_or(NOT_FOUND)?;
+    Ok((row, tenant))
+}
+
 async fn find(app: &App, id: &str) -> Result<TenantRow, ApiError> {
     let id = id.parse().map_err(|_| NOT_FOUND)?;
-    queries::get(&app.db, id).await?.ok_or(NOT_FOUND)
+    let row = queries::get(&app.db, id).await?;
+    row.filter(|row| row.erasure.is_none()).ok_or(NOT_FOUND)
 }

@@ -54,11 +54,19 @@ pub fn checked(drafts: Vec<EntryDraft>, now: Timestamp) -> Result<Vec<NewEntry>,
             reason: format!("must have 1 to {BATCH_LIMIT} items"),
         }]);
     }
+    read(drafts, "", now)
+}
+
+/// The same of any number, and `within` before the name of each field.
+///
+/// # Errors
+/// Everything that is wrong with any, by its place.
+pub fn read(drafts: Vec<EntryDraft>, within: &str, now: Timestamp) -> Result<Vec<NewEntry>, Vec<FieldError>> {
     let mut good = BTreeMap::new();
     let mut wrong = Vec::new();
     for (n, draft) in drafts.into_iter().enumerate() {
         let mut say = |field: &str, reason: String| {
-            let field = format!("entries[{n}].{field}");
+            let field = format!("{within}entries[{n}].{field}");
             wrong.push(FieldError { field, reason });
         };
         let subject = block(&draft.value).map_err(|why| say("value", why));

@@ -25,7 +25,7 @@ pub use expr::{Expr, ExprError};
 pub use glob::GlobError;
 pub use parse::Problem;
 pub use pattern::PatternError;
-pub use rulefile::{RuleFile, RuleFileError, parse_rule_file};
+pub use rulefile::{RuleFile, RuleFileError, parse_rule_file, read_yaml};
 
 /// What a match means.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]

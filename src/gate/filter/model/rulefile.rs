@@ -1,6 +1,7 @@
 //! Rule files as `CrowdSieve` reads them: one rule a file, YAML.
 
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 use serde_saphyr::granit_parser::{self, Event, Parser};
 use serde_saphyr::options::{DuplicateKeyPolicy, MergeKeyPolicy, NonFiniteFloatPolicy};
@@ -71,18 +72,28 @@ pub fn parse_rule_file(yaml: &str) -> Result<RuleFile, RuleFileError> {
     if yaml.len() > MAX_BYTES {
         return Err(RuleFileError::TooLarge);
     }
-    refuse_tags(yaml)?;
+    let file: RuleFile = read_yaml(yaml, MAX_YAML_NODES)?;
+    file.check()?;
+    Ok(file)
+}
+
+/// Reads a document of at most so many nodes, as strictly as a rule file.
+///
+/// # Errors
+/// [`RuleFileError::Yaml`], whose text names the place.
+pub fn read_yaml<T: DeserializeOwned>(yaml: &str, nodes: usize) -> Result<T, RuleFileError> {
+    refuse_tags(yaml, nodes)?;
     let options = serde_saphyr::options! {
         budget: serde_saphyr::budget! {
-            max_events: MAX_YAML_NODES * 3,
-            max_nodes: MAX_YAML_NODES,
+            max_events: nodes * 3,
+            max_nodes: nodes,
             max_depth: MAX_YAML_DEPTH,
             flow_nesting_limit: MAX_YAML_DEPTH,
             max_documents: 1,
             max_aliases: 100,
             max_anchors: 100,
             max_merge_keys: 0,
-            max_total_scalar_bytes: MAX_BYTES,
+            max_total_scalar_bytes: yaml.len().max(MAX_BYTES),
         },
         alias_limits: serde_saphyr::alias_limits! {
             max_total_replayed_events: MAX_REPLAYED,
@@ -95,25 +106,34 @@ pub fn parse_rule_file(yaml: &str) -> Result<RuleFile, RuleFileError> {
         non_finite_float_policy: NonFiniteFloatPolicy::Reject,
         with_snippet: false,
     };
-    let file: RuleFile = serde_saphyr::from_str_with_options(yaml, options)
-        .map_err(|error| RuleFileError::Yaml(error.to_string()))?;
-    if file.name.trim().is_empty() || file.name.chars().count() > MAX_NAME {
-        return Err(RuleFileError::Name);
+    serde_saphyr::from_str_with_options(yaml, options).map_err(|error| RuleFileError::Yaml(error.to_string()))
+}
+
+impl RuleFile {
+    /// Looks at the lengths and the expression.
+    ///
+    /// # Errors
+    /// [`RuleFileError`], whose text names the key.
+    pub fn check(&self) -> Result<(), RuleFileError> {
+        let long = |text: &str, most| text.chars().count() > most || text.contains('\0');
+        if self.name.trim().is_empty() || long(&self.name, MAX_NAME) {
+            return Err(RuleFileError::Name);
+        }
+        if self
+            .description
+            .as_deref()
+            .is_some_and(|text| long(text, MAX_DESCRIPTION))
+        {
+            return Err(RuleFileError::Description);
+        }
+        Expr::parse(&self.filter)?;
+        Ok(())
     }
-    if file
-        .description
-        .as_ref()
-        .is_some_and(|text| text.chars().count() > MAX_DESCRIPTION)
-    {
-        return Err(RuleFileError::Description);
-    }
-    Expr::parse(&file.filter)?;
-    Ok(file)
 }
 
 /// A rule needs no tags, and `!!binary` or `!!str` would change what a value means. Syntax errors are left to the real
 /// reading, which words them better.
-fn refuse_tags(yaml: &str) -> Result<(), RuleFileError> {
+fn refuse_tags(yaml: &str, nodes: usize) -> Result<(), RuleFileError> {
     // Most files hold no exclamation mark at all.
     if !yaml.contains('!') {
         return Ok(());
@@ -121,7 +141,7 @@ fn refuse_tags(yaml: &str) -> Result<(), RuleFileError> {
     let options =
         granit_parser::options! { flow_nesting_limit: MAX_YAML_DEPTH, block_nesting_limit: MAX_YAML_DEPTH };
     let events = Parser::with_options(granit_parser::StrInput::new(yaml), options);
-    for event in events.take(MAX_YAML_NODES * 3) {
+    for event in events.take(nodes * 3) {
         let tagged = match event {
             Ok((
                 Event::Scalar(_, _, _, tag)

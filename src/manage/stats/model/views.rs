@@ -1,10 +1,72 @@
 //! Statistics as the API shows them (gate-api.md 1.4 to 1.6, 5).
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
+use jiff::tz::TimeZone;
 use serde::Serialize;
+use tokio_postgres::Row;
 use utoipa::ToSchema;
 
 use crate::kernel::time::rfc3339_millis;
+
+/// What was used in a month of UTC. It stays when rows age.
+#[derive(Debug, Default, Serialize, ToSchema)]
+pub struct Usage {
+    /// As in `2026-11`.
+    pub month: String,
+    /// Items of pushes.
+    pub received: i64,
+    /// Of these new alerts.
+    pub stored: i64,
+    /// Of these kept from CAPI by the rules, when they came.
+    pub filtered: i64,
+    /// Of these taken by CAPI since.
+    pub forwarded: i64,
+    /// Decisions that new alerts carried.
+    pub decisions: i64,
+    /// Bytes of pushes, unpacked.
+    pub bytes: i64,
+    /// Machines that pushed.
+    pub machines: i64,
+}
+
+impl From<&Row> for Usage {
+    fn from(row: &Row) -> Self {
+        Self {
+            month: row.get("month"),
+            received: row.get("received"),
+            stored: row.get("stored"),
+            filtered: row.get("filtered"),
+            forwarded: row.get("forwarded"),
+            decisions: row.get("decisions"),
+            bytes: row.get("bytes"),
+            machines: row.get("machines"),
+        }
+    }
+}
+
+/// This month and those before it, also those in which nothing was used.
+#[must_use]
+pub fn every_month(used: Vec<Usage>, now: Timestamp, months: i32) -> Vec<Usage> {
+    let mut known: BTreeMap<String, Usage> = used.into_iter().map(|u| (u.month.clone(), u)).collect();
+    let today = now.to_zoned(TimeZone::UTC).date();
+    let month = i32::from(today.year()) * 12 + i32::from(today.month()) - 1;
+    let mut all = Vec::new();
+    for n in 0..months {
+        let name = format!(
+            "{:04}-{:02}",
+            (month - n).div_euclid(12),
+            (month - n).rem_euclid(12) + 1
+        );
+        let nothing = || Usage {
+            month: name.clone(),
+            ..Usage::default()
+        };
+        all.push(known.remove(&name).unwrap_or_else(nothing));
+    }
+    all
+}
 
 /// A scenario and how many.
 #[derive(Debug, Serialize, ToSchema)]
@@ -229,4 +291,25 @@ pub struct Timeline {
     pub unit: &'static str,
     /// Every one from the beginning of the range to its end.
     pub buckets: Vec<Bucket>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn months_follow_one_another() {
+        let used = |month: &str| Usage {
+            month: month.to_owned(),
+            received: 7,
+            ..Usage::default()
+        };
+        let now = "2026-02-28T23:59:59Z".parse().unwrap();
+        let all = every_month(vec![used("2025-12"), used("2026-02")], now, 4);
+        let shown: Vec<_> = all.iter().map(|u| (u.month.as_str(), u.received)).collect();
+        assert_eq!(
+            shown,
+            [("2026-02", 7), ("2026-01", 0), ("2025-12", 7), ("2025-11", 0)]
+        );
+    }
 }
