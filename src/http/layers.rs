@@ -247,13 +247,28 @@ impl Accent {
     }
 
     fn refuse(self, status: StatusCode) -> Response {
+        let (problem, text) = match status {
+            StatusCode::NOT_FOUND => ("/problems/not-found", "there is no such route"),
+            StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE => {
+                ("/problems/too-large", "there are too many headers")
+            }
+            StatusCode::REQUEST_TIMEOUT => ("/problems/timeout", "the request took too long"),
+            StatusCode::SERVICE_UNAVAILABLE => {
+                ("/problems/unavailable", "the service cannot answer right now")
+            }
+            _ => (
+                "/problems/internal",
+                "internal error; the log has it under this answer's request id",
+            ),
+        };
         let title = status.canonical_reason().unwrap_or("Error");
         let (kind, body) = match self {
             Self::CrowdSec => ("application/json", format!(r#"{{"message":"{title}"}}"#)),
             Self::Problem => (
                 "application/problem+json",
+                // No text of these needs an escape.
                 format!(
-                    r#"{{"type":"about:blank","title":"{title}","status":{}}}"#,
+                    r#"{{"type":"{problem}","title":"{title}","status":{},"detail":"{text}","error":"{text}"}}"#,
                     status.as_u16()
                 ),
             ),

@@ -132,7 +132,13 @@ async fn only_one_spelling_reaches_a_route() {
     );
     let (_, headers, body) = ask(app, "/api/x/", &[]).await;
     assert_eq!(headers[CONTENT_TYPE], "application/problem+json");
-    assert_eq!(body, r#"{"type":"about:blank","title":"Not Found","status":404}"#);
+    let text = "there is no such route";
+    assert_eq!(
+        body,
+        format!(
+            r#"{{"type":"/problems/not-found","title":"Not Found","status":404,"detail":"{text}","error":"{text}"}}"#
+        )
+    );
 }
 
 #[tokio::test]
