@@ -116,9 +116,9 @@ fn wire(case: &Case, tokens: &BTreeMap<&str, String>) -> Vec<u8> {
         out.extend(fill(body, tokens));
         return out;
     }
-    let mut words = first.split(' ');
-    let (method, path, credential) = (words.next(), words.next(), words.next());
-    let (method, path) = (method.expect("a method"), path.expect("a path"));
+    let (method, path) = first.split_once(' ').expect("a method and a path");
+    let named = path.rsplit_once(' ').filter(|(_, who)| tokens.contains_key(who));
+    let (path, credential) = named.map_or((path, None), |(path, who)| (path, Some(who)));
     let body = fill(body, tokens);
     let mut lines = vec![
         format!("{method} {path} HTTP/1.1"),

@@ -217,3 +217,21 @@ async fn panic_timeout_and_overload() {
     );
     assert_eq!(ask(app, "/v3/signals", &[]).await.0, StatusCode::OK);
 }
+
+#[test]
+fn escapes_are_text() {
+    for (text, is_text) in [
+        ("", true),
+        ("/a/%c3%a4", true),
+        ("a=%25%00", true),
+        ("100%", true),
+        ("%zz%e", true),
+        ("%\u{e4}\u{e4}", true),
+        ("/a/%ff", false),
+        ("%c0%af", false),
+        ("%ed%a0%80", false),
+        ("%c3=a", false),
+    ] {
+        assert_eq!(decodes(text), is_text, "{text}");
+    }
+}
