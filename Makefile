@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help run test lint chart bench bench-large drill deps fmt clean
+.PHONY: help run test lint chart fuzz bench bench-large drill deps fmt clean
 
 help: ## show this list
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 16
@@ -15,6 +15,11 @@ lint: ## formatting, clippy, and cargo-deny where it is installed
 
 chart: ## check what it is deployed with: chart, rules, dashboards, compose file, Dockerfile, unit
 	@dev/chart.sh
+
+fuzz: ## ask every operation 1,000 generated questions and every edge of its schema (FUZZ_CASES, FUZZ_SEED; see dev/fuzz.sh)
+	@dev/deps.sh test
+	@cargo build
+	@GARRISON_FUZZ_STRICT=1 FUZZ_CASES=$${FUZZ_CASES:-1000} FUZZ_PHASES=$${FUZZ_PHASES:-examples,coverage,fuzzing} dev/fuzz.sh
 
 bench: ## install what is missing, build, and measure how fast signals are taken in and decisions go out (docs/benchmarks.md)
 	@dev/bench.sh

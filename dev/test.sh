@@ -5,6 +5,9 @@ cd "$(dirname "$0")/.."
 dev/deps.sh test
 dev/lint.sh
 dev/chart.sh
+# The binary first, which the tests take, too: generated questions to every operation.
+cargo build
+dev/fuzz.sh
 # Last, and silent around it: the last lines are cargo's own results.
 # Most tests wait for timers of real engines, so more of them than cores run at a time.
 export RUST_TEST_THREADS=${RUST_TEST_THREADS:-6}

@@ -6,22 +6,20 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use serde_json::json;
 use utoipa::OpenApi;
-use utoipa::openapi::extensions::Extensions;
+use utoipa::openapi::RefOr;
 use utoipa::openapi::path::Operation;
 use utoipa::openapi::security::{
     ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme,
 };
-use utoipa::openapi::{Content, ContentBuilder, Ref, RefOr, ResponseBuilder};
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::app::App;
 use crate::gate::{self, Gate};
-use crate::http::access::{self, Access};
 use crate::http::{ApiError, COOKIE, EngineError, guard, limits, locate, refusals};
 use crate::{db, fleet, jobs, manage};
 
+mod describe;
 mod operation;
 mod process;
 pub mod template;
@@ -62,6 +60,9 @@ pub fn openapi() -> utoipa::openapi::OpenApi {
     doc.merge(managed);
     let components = doc.components.get_or_insert_with(Default::default);
     let bearer = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).build();
+    components
+        .schemas
+        .insert(describe::MESSAGE.to_owned(), RefOr::T(describe::message()));
     components.add_security_scheme("token", SecurityScheme::Http(bearer));
     components.add_security_scheme(
         "key",
@@ -94,8 +95,7 @@ pub fn openapi() -> utoipa::openapi::OpenApi {
                 _ => "",
             };
             operation.operation_id = operation.operation_id.take().map(|id| format!("{id}{version}"));
-            show_access(operation, access::of(method, path));
-            name_problems(operation);
+            describe::complete(operation, method, path);
             if operation.security.is_none() {
                 let mut ways = vec![any("token")];
                 if path.starts_with("/api/") {
@@ -107,56 +107,6 @@ pub fn openapi() -> utoipa::openapi::OpenApi {
         }
     }
     doc
-}
-
-/// Says what an operation asks of its caller, and how it refuses.
-fn show_access(operation: &mut Operation, access: Option<Access>) {
-    let Some(access) = access else { return };
-    if matches!(access, Access::Open | Access::Login) {
-        operation
-            .security
-            .get_or_insert_with(|| vec![SecurityRequirement::default()]);
-    }
-    if let Some(permission) = access.shown() {
-        let extensions = operation.extensions.get_or_insert_with(Extensions::default);
-        extensions.insert("x-garrison-permission".to_owned(), json!(permission));
-        // What the guard refuses.
-        let refusals = [
-            ("403", "without the permission, or not from this address"),
-            ("404", "no such tenant"),
-            ("503", "it cannot be found out who asks"),
-        ];
-        for (status, why) in refusals {
-            let responses = &mut operation.responses.responses;
-            if !responses.contains_key(status) {
-                let problem = Ref::from_schema_name("Problem");
-                let content = ContentBuilder::new().schema(Some(problem)).build();
-                let response = ResponseBuilder::new()
-                    .description(why)
-                    .content("application/json", content);
-                responses.insert(status.to_owned(), RefOr::T(response.build()));
-            }
-        }
-    }
-}
-
-/// Problem documents have a media type of their own (RFC 9457, 3).
-fn name_problems(operation: &mut Operation) {
-    for response in operation.responses.responses.values_mut() {
-        let RefOr::T(response) = response else { continue };
-        let is_problem = |content: &RefOr<Content>| {
-            let RefOr::T(content) = content else { return false };
-            let reference = content.schema.as_ref();
-            matches!(reference, Some(RefOr::Ref(to)) if to.ref_location.ends_with("/Problem"))
-        };
-        if response.content.get("application/json").is_some_and(is_problem)
-            && let Some(content) = response.content.shift_remove("application/json")
-        {
-            response
-                .content
-                .insert("application/problem+json".to_owned(), content);
-        }
-    }
 }
 
 /// The router of a replica.

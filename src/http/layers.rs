@@ -247,13 +247,28 @@ impl Accent {
     }
 
     fn refuse(self, status: StatusCode) -> Response {
+        let (problem, text) = match status {
+            StatusCode::NOT_FOUND => ("/problems/not-found", "there is no such route"),
+            StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE => {
+                ("/problems/too-large", "there are too many headers")
+            }
+            StatusCode::REQUEST_TIMEOUT => ("/problems/timeout", "the request took too long"),
+            StatusCode::SERVICE_UNAVAILABLE => {
+                ("/problems/unavailable", "the service cannot answer right now")
+            }
+            _ => (
+                "/problems/internal",
+                "internal error; the log has it under this answer's request id",
+            ),
+        };
         let title = status.canonical_reason().unwrap_or("Error");
         let (kind, body) = match self {
             Self::CrowdSec => ("application/json", format!(r#"{{"message":"{title}"}}"#)),
             Self::Problem => (
                 "application/problem+json",
+                // No text of these needs an escape.
                 format!(
-                    r#"{{"type":"about:blank","title":"{title}","status":{}}}"#,
+                    r#"{{"type":"{problem}","title":"{title}","status":{},"detail":"{text}","error":"{text}"}}"#,
                     status.as_u16()
                 ),
             ),
@@ -274,7 +289,29 @@ pub fn normalised(path: &str) -> bool {
         && !path.contains("//")
         && !path.split('/').any(|segment| segment == "." || segment == "..")
         && (!path.ends_with('/') || slash_at_end.contains(&path))
-        && (!path.contains('%') || (encoding && encoded_well(path)))
+        && (!path.contains('%') || (encoding && encoded_well(path) && decodes(path)))
+}
+
+/// Whether a path or a query is text once its escapes are read; what reads them later would guess, or refuse in its own
+/// words.
+#[must_use]
+pub fn decodes(text: &str) -> bool {
+    let mut parts = text.split('%');
+    let mut bytes = parts.next().unwrap_or_default().as_bytes().to_vec();
+    for part in parts {
+        match part.get(..2).map(|digits| u8::from_str_radix(digits, 16)) {
+            Some(Ok(byte)) => {
+                bytes.push(byte);
+                bytes.extend_from_slice(&part.as_bytes()[2..]);
+            }
+            // No escape, but a percent sign.
+            _ => {
+                bytes.push(b'%');
+                bytes.extend_from_slice(part.as_bytes());
+            }
+        }
+    }
+    std::str::from_utf8(&bytes).is_ok()
 }
 
 /// Whether every `%` begins an escape that is needed: no escaped letter, digit, dot or control character, which would

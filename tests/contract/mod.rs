@@ -2,6 +2,7 @@
 mod access;
 mod cancel;
 mod catalog;
+mod corpus;
 mod errors;
 mod isolation;
 mod layering;

@@ -65,6 +65,7 @@ pub struct AllowlistEntriesView {
 
 /// An entry that has not expired.
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(as = AllowlistEntryView)]
 #[serde(rename_all = "camelCase")]
 pub struct EntryView {
     /// Canonical: an address, or a range.

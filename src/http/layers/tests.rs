@@ -132,7 +132,13 @@ async fn only_one_spelling_reaches_a_route() {
     );
     let (_, headers, body) = ask(app, "/api/x/", &[]).await;
     assert_eq!(headers[CONTENT_TYPE], "application/problem+json");
-    assert_eq!(body, r#"{"type":"about:blank","title":"Not Found","status":404}"#);
+    let text = "there is no such route";
+    assert_eq!(
+        body,
+        format!(
+            r#"{{"type":"/problems/not-found","title":"Not Found","status":404,"detail":"{text}","error":"{text}"}}"#
+        )
+    );
 }
 
 #[tokio::test]
@@ -210,4 +216,22 @@ async fn panic_timeout_and_overload() {
         (408, r#"{"message":"Request Timeout"}"#)
     );
     assert_eq!(ask(app, "/v3/signals", &[]).await.0, StatusCode::OK);
+}
+
+#[test]
+fn escapes_are_text() {
+    for (text, is_text) in [
+        ("", true),
+        ("/a/%c3%a4", true),
+        ("a=%25%00", true),
+        ("100%", true),
+        ("%zz%e", true),
+        ("%\u{e4}\u{e4}", true),
+        ("/a/%ff", false),
+        ("%c0%af", false),
+        ("%ed%a0%80", false),
+        ("%c3=a", false),
+    ] {
+        assert_eq!(decodes(text), is_text, "{text}");
+    }
 }

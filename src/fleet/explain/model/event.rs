@@ -22,10 +22,11 @@ pub struct Event {
 
 /// What it is, by `kind`.
 #[derive(Debug, Serialize, ToSchema)]
-#[serde(tag = "kind", rename_all = "lowercase", rename_all_fields = "camelCase")]
+#[serde(tag = "kind", rename_all = "lowercase")]
 #[allow(missing_docs)]
 pub enum What {
     /// Somebody says that it should be so: a row of the set.
+    #[serde(rename_all = "camelCase")] // here, because the description reads it here only
     Decision {
         #[serde(rename = "type")]
         decision_type: String,
@@ -49,6 +50,7 @@ pub enum What {
         lifted_at: Option<String>,
     },
     /// What Garrison put on a server.
+    #[serde(rename_all = "camelCase")] // here, because the description reads it here only
     Copy {
         server: String,
         value: String,
@@ -61,6 +63,7 @@ pub enum What {
         error: Option<String>,
     },
     /// An alert about it.
+    #[serde(rename_all = "camelCase")] // here, because the description reads it here only
     Alert {
         id: i64,
         scenario: String,
@@ -82,6 +85,7 @@ pub enum What {
         actor: Option<String>,
     },
     /// An entry of an allowlist.
+    #[serde(rename_all = "camelCase")] // here, because the description reads it here only
     Allowlist {
         list: String,
         value: String,
@@ -93,6 +97,7 @@ pub enum What {
     /// It lies in a range that nobody may ban by hand.
     Protected { reason: String },
     /// What a server has, when it was asked.
+    #[serde(rename_all = "camelCase")] // here, because the description reads it here only
     Live {
         server: String,
         /// Its number there.

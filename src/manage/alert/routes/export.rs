@@ -164,7 +164,7 @@ impl Export {
 /// All alerts that meet the conditions, newest first, as one stream of lines: whatever their number, a few are held at a
 /// time. One that breaks off ends without the last chunk, so that no client takes a part for the whole.
 #[utoipa::path(get, path = "/api/alerts/export", tag = "Alerts", operation_id = "export_alerts", params(ExportQuery),
-    responses((status = 200, body = String, content_type = "application/x-ndjson", description = "or text/csv"),
+    responses((status = 200, content((String = "application/x-ndjson"), (String = "text/csv"))),
         (status = 400, body = Problem), (status = 401, body = Problem), (status = 429, body = Problem, description = "two at a time")))]
 pub async fn export(
     State(app): State<App>,

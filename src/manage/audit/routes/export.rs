@@ -87,7 +87,7 @@ fn json_line(entry: &EntryView) -> String {
 /// All entries that meet the conditions, newest first, as one stream of lines. One that breaks off ends without the last
 /// chunk, so that no client takes a part for the whole.
 #[utoipa::path(get, path = "/api/audit/export", tag = "Audit", operation_id = "export_audit", params(AuditExportQuery),
-    responses((status = 200, body = String, content_type = "application/x-ndjson", description = "or text/csv"),
+    responses((status = 200, content((String = "application/x-ndjson"), (String = "text/csv"))),
         (status = 400, body = Problem), (status = 401, body = Problem), (status = 403, body = Problem), (status = 429, body = Problem, description = "two at a time")))]
 pub async fn export(
     State(app): State<App>,
