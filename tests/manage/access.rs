@@ -122,7 +122,7 @@ async fn every_role_may_what_the_table_says() {
         // without what belongs to the session nothing is changed, whatever the role
         browser.csrf = None;
         for operation in operations.iter().filter(|o| o.method != "GET") {
-            let path = operation.path.replace('{', "").replace('}', "");
+            let path = operation.path.replace(['{', '}'], "");
             let answer = send(browser.request(&operation.method, &path).json(&json!({}))).await;
             assert_eq!(answer.status, 403, "{} {path}", operation.method);
         }
