@@ -42,6 +42,11 @@ pub struct FirstStart {
 impl Installation {
     /// Connects, and brings the schema up to date.
     pub async fn open(config: Config) -> anyhow::Result<Self> {
+        // Large, and every command holds it.
+        Box::pin(Self::opened(config)).await
+    }
+
+    async fn opened(config: Config) -> anyhow::Result<Self> {
         let (url, cluster) = match &config.database.url {
             Some(url) => (url.expose_secret().to_owned(), None),
             None => {

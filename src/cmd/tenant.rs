@@ -192,11 +192,7 @@ async fn add(
     template: Option<&Path>,
 ) -> anyhow::Result<()> {
     let db = &installation.db;
-    let template = template
-        .as_deref()
-        .map(read_template)
-        .transpose()?
-        .unwrap_or_default();
+    let template = template.map(read_template).transpose()?.unwrap_or_default();
     let forwards = forwards && template.forward_enabled.unwrap_or(true);
     if !tenant::is_name(name) {
         bail!("a tenant's name has 1 to 100 bytes without control characters");

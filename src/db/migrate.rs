@@ -97,7 +97,7 @@ pub async fn migrate(db: &Db) -> Result<usize, MigrateError> {
     turn.batch_execute("SET LOCAL lock_timeout = 0").await?;
     turn.execute("SELECT pg_advisory_xact_lock($1)", &[&MIGRATION_LOCK])
         .await?;
-    let applied = run(client, version).await?;
+    let applied = Box::pin(run(client, version)).await?;
     turn.rollback().await?;
     Ok(applied)
 }

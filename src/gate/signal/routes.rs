@@ -76,7 +76,7 @@ async fn push(
 ) -> Result<Response, EngineError> {
     let body = read_limited(&headers, body, WIRE_LIMIT, BODY_LIMIT).await?;
     // An engine that hangs up must not undo what is about to be stored: it will not send it again.
-    let work = tokio::spawn(async move { take(gate, machine, version, body, &meter).await });
+    let work = tokio::spawn(async move { Box::pin(take(gate, machine, version, body, &meter)).await });
     work.await
         .map_err(|e| EngineError::from(DbError::Internal(e.to_string())))?
 }

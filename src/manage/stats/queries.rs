@@ -1,5 +1,7 @@
 //! Statistics in the database: one statement, one look at the rows, for each set of charts.
 
+mod usage;
+
 use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
@@ -7,13 +9,15 @@ use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
 
 use super::model::views::{
-    self, Bounds, Bucket, CountryCount, Decisions, Distribution, DurationCount, Heatmap, Map, MapCell,
-    MapCountry, NamedCountry, Range, ScenarioCount, Summary, Timeline, Usage,
+    Bounds, Bucket, CountryCount, Decisions, Distribution, DurationCount, Heatmap, Map, MapCell, MapCountry,
+    NamedCountry, Range, ScenarioCount, Summary, Timeline,
 };
 use super::model::{self, Question, Unit};
 use crate::db::{Db, DbError, Tenant, sql};
 use crate::kernel::time::rfc3339_millis;
 use crate::manage::alert::{self, Window};
+
+pub use usage::list_usage;
 
 /// Scenarios of a chart.
 const SCENARIOS: usize = 10;
@@ -385,14 +389,4 @@ pub async fn fold(db: &Db, tenant: Tenant, most: i64) -> Result<Option<i64>, DbE
     let folded = tx.query_opt(sql!("stats/upsert"), &[&tenant.id(), &most]).await?;
     tx.commit().await?;
     Ok(folded.map(|row| row.get("folded")))
-}
-
-/// What was used in the last months, this one first.
-///
-/// # Errors
-/// As the statement fails.
-pub async fn list_usage(db: &Db, tenant: Tenant, months: i32) -> Result<Vec<Usage>, DbError> {
-    let rows = run(db, tenant, sql!("stats/list_usage"), &[&tenant.id(), &months]).await?;
-    let used = rows.iter().map(Usage::from).collect();
-    Ok(views::every_month(used, Timestamp::now(), months))
 }

@@ -162,6 +162,9 @@ pub async fn update_withdrawn(db: &Db, tenant: Tenant) -> Result<(), DbError> {
 }
 
 /// How much of a tenant's stands on its LAPI servers.
+///
+/// # Errors
+/// As the statement fails.
 pub async fn count_copies(db: &Db, tenant: Tenant) -> Result<u64, DbError> {
     let mut connection = db.connection().await?;
     let tx = db.tenant(&mut connection, tenant).await?;

@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use serde::Serialize;
-use tokio_postgres::Row;
 use utoipa::ToSchema;
 
 use crate::kernel::time::rfc3339_millis;
@@ -29,21 +28,6 @@ pub struct Usage {
     pub bytes: i64,
     /// Machines that pushed.
     pub machines: i64,
-}
-
-impl From<&Row> for Usage {
-    fn from(row: &Row) -> Self {
-        Self {
-            month: row.get("month"),
-            received: row.get("received"),
-            stored: row.get("stored"),
-            filtered: row.get("filtered"),
-            forwarded: row.get("forwarded"),
-            decisions: row.get("decisions"),
-            bytes: row.get("bytes"),
-            machines: row.get("machines"),
-        }
-    }
 }
 
 /// This month and those before it, also those in which nothing was used.
