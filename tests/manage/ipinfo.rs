@@ -349,5 +349,6 @@ async fn a_dead_replicas_claim_does_not_last_and_old_rows_go() {
         let left: Vec<String> = client.query_one(sql, &[]).await.expect("rows").get(0);
         left == ["9.9.9.9", "193.0.6.139"]
     };
-    wait::until_true("what has expired is gone", wait::secs(10), count).await;
+    // What failed once, on a busy machine, is done again in a minute.
+    wait::until_true("what has expired is gone", wait::secs(75), count).await;
 }

@@ -392,7 +392,9 @@ async fn one_tenant_at_twenty_times_its_quota_costs_a_quiet_one_nothing() {
     );
     let (alone, beside) = (median(alone), median(beside));
     println!("p99 alone {alone:?}, beside {beside:?}; refused {refused} of {sent}");
-    // Below 15 ms it is the scheduler of two cores that is measured.
-    let most = alone.max(Duration::from_millis(15)) * 2;
+    // Twice is the promise, which `make drill` holds with nothing else running: beside other tests their work is measured,
+    // too, and below 15 ms the scheduler of two cores.
+    let factor = std::env::var("GARRISON_TEST_FAIRNESS").map_or(8, |text| text.parse().expect("a number"));
+    let most = alone.max(Duration::from_millis(15)) * factor;
     assert!(beside <= most, "p99 alone {alone:?}, beside a flood {beside:?}");
 }

@@ -101,6 +101,11 @@ impl Wrong {
     }
 
     fn piece<T: DeserializeOwned>(&mut self, field: &str, value: Value) -> Option<T> {
+        // A list would be taken for the members in their order.
+        if value.is_array() {
+            self.say(field, "must be an object");
+            return None;
+        }
         serde_json::from_value(value)
             .map_err(|e| self.say(field, e.to_string()))
             .ok()
