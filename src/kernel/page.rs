@@ -60,6 +60,18 @@ impl Position {
     }
 }
 
+/// A `Link` header (RFC 8288) to the same question from another place on; `cursor` takes the place of where it began.
+#[must_use]
+pub fn next_link(path: &str, query: Option<&str>, cursor: &str) -> String {
+    let kept = query.unwrap_or_default().split('&').filter(|pair| {
+        let name = pair.split('=').next().unwrap_or_default();
+        !name.is_empty() && name != "cursor" && name != "offset"
+    });
+    let mut pairs: Vec<_> = kept.map(str::to_owned).collect();
+    pairs.push(format!("cursor={cursor}"));
+    format!("<{path}?{}>; rel=\"next\"", pairs.join("&"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -78,5 +90,22 @@ mod tests {
         for bad in ["", "AA", "%%%", &text[1..], &"A".repeat(500)] {
             assert_eq!(Position::decode(bad, &ring, 7, b"ip=1"), Err(BadCursor), "{bad}");
         }
+    }
+
+    #[test]
+    fn the_link_keeps_the_question() {
+        assert_eq!(
+            next_link("/api/alerts", None, "C"),
+            "</api/alerts?cursor=C>; rel=\"next\""
+        );
+        let link = next_link(
+            "/api/alerts",
+            Some("limit=2&offset=4&ip=10.0.0.0%2F8&cursor=B"),
+            "C",
+        );
+        assert_eq!(
+            link,
+            "</api/alerts?limit=2&ip=10.0.0.0%2F8&cursor=C>; rel=\"next\""
+        );
     }
 }

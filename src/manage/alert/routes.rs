@@ -14,7 +14,7 @@ use super::model::{AlertView, Counting, ListQuery};
 use super::queries;
 use crate::app::App;
 use crate::http::{ApiError, Operator, Problem, QueryOf, Turns};
-use crate::kernel::page::Position;
+use crate::kernel::page::{Position, next_link};
 
 /// To count may take seconds and a connection: few at a time, and of one tenant fewer.
 static TURNS: LazyLock<Turns> = LazyLock::new(|| Turns::new(6, 2));
@@ -71,17 +71,6 @@ async fn list(
     Ok((headers, Json(alerts)))
 }
 
-/// The same question from another place on.
-fn next_link(path: &str, query: Option<&str>, cursor: &str) -> String {
-    let kept = query.unwrap_or_default().split('&').filter(|pair| {
-        let name = pair.split('=').next().unwrap_or_default();
-        !name.is_empty() && name != "cursor" && name != "offset"
-    });
-    let mut pairs: Vec<_> = kept.map(str::to_owned).collect();
-    pairs.push(format!("cursor={cursor}"));
-    format!("<{path}?{}>; rel=\"next\"", pairs.join("&"))
-}
-
 /// One alert, with the signal as it was received.
 #[utoipa::path(get, path = "/api/alerts/{id}", tag = "Alerts", params(("id" = i64, Path, minimum = 1)),
     responses((status = 200, body = AlertView), (status = 400, body = Problem), (status = 401, body = Problem), (status = 404, body = Problem)))]
@@ -94,26 +83,4 @@ async fn get(
     let id = id.ok_or_else(|| ApiError::field("id", "must be an integer >= 1"))?;
     let alert = queries::get(&app.db, operator.tenant, id).await?;
     alert.map(Json).ok_or(ApiError::NotFound("Alert not found"))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::next_link;
-
-    #[test]
-    fn the_link_keeps_the_question() {
-        assert_eq!(
-            next_link("/api/alerts", None, "C"),
-            "</api/alerts?cursor=C>; rel=\"next\""
-        );
-        let link = next_link(
-            "/api/alerts",
-            Some("limit=2&offset=4&ip=10.0.0.0%2F8&cursor=B"),
-            "C",
-        );
-        assert_eq!(
-            link,
-            "</api/alerts?limit=2&ip=10.0.0.0%2F8&cursor=C>; rel=\"next\""
-        );
-    }
 }

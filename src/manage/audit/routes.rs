@@ -12,7 +12,7 @@ use super::model::{Conditions, EntryView, Filter, HostEntryView};
 use super::queries;
 use crate::app::App;
 use crate::http::{ApiError, Operator, Problem, QueryOf};
-use crate::kernel::page::Position;
+use crate::kernel::page::{Position, next_link};
 
 /// Most entries of a page.
 const MOST: i64 = 1000;
@@ -27,7 +27,7 @@ pub fn routes() -> OpenApiRouter<App> {
         .routes(routes!(list_for_hosts))
 }
 
-/// Which entries.
+/// Which page.
 #[derive(Debug, Default, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub struct AuditQuery {
@@ -36,42 +36,10 @@ pub struct AuditQuery {
     limit: Option<i64>,
     /// Where the page begins, from the `Link` header of the page before.
     cursor: Option<String>,
-    /// `token`, `user`, `machine`, `cli` or `auto`, with `:` and a number or without; or a name.
-    #[param(min_length = 1, max_length = 256)]
-    actor: Option<String>,
-    /// What was done, exactly: `decision.ban`.
-    #[param(min_length = 1, max_length = 256)]
-    action: Option<String>,
-    /// To what, exactly.
-    #[param(min_length = 1, max_length = 256)]
-    target: Option<String>,
-    /// `done` or `refused`.
-    #[param(pattern = "^(done|refused)$")]
-    outcome: Option<String>,
-    /// At or after.
-    #[param(format = DateTime)]
-    since: Option<String>,
-    /// At or before.
-    #[param(format = DateTime)]
-    until: Option<String>,
-}
-
-impl AuditQuery {
-    fn filter(self) -> Result<Filter, ApiError> {
-        let conditions = Conditions {
-            actor: self.actor,
-            action: self.action,
-            target: self.target,
-            outcome: self.outcome,
-            since: self.since,
-            until: self.until,
-        };
-        conditions.check().map_err(ApiError::Invalid)
-    }
 }
 
 /// Who did what, newest first. A `Link` header with `rel="next"` leads to the page after, as long as there is one.
-#[utoipa::path(get, path = "/api/audit", tag = "Audit", operation_id = "list_audit", params(AuditQuery),
+#[utoipa::path(get, path = "/api/audit", tag = "Audit", operation_id = "list_audit", params(AuditQuery, Conditions),
     responses((status = 200, body = Vec<EntryView>, headers(("link" = String, description = "the next page"))),
         (status = 400, body = Problem), (status = 401, body = Problem), (status = 403, body = Problem)))]
 async fn list(
@@ -79,15 +47,15 @@ async fn list(
     operator: Operator,
     OriginalUri(uri): OriginalUri,
     QueryOf(query): QueryOf<AuditQuery>,
+    QueryOf(conditions): QueryOf<Conditions>,
 ) -> Result<(HeaderMap, Json<Vec<EntryView>>), ApiError> {
     let limit = query.limit.unwrap_or(100);
     if !(1..=MOST).contains(&limit) {
         return Err(ApiError::field("limit", format!("must be from 1 to {MOST}")));
     }
-    let cursor = query.cursor.clone();
-    let filter = query.filter()?;
+    let filter = conditions.check().map_err(ApiError::Invalid)?;
     let (owner, identity) = (operator.tenant.id(), filter.identity());
-    let before = match cursor {
+    let before = match query.cursor {
         None => i64::MAX,
         Some(text) => {
             let position = Position::decode(&text, &app.ring, owner, &identity);
@@ -109,17 +77,6 @@ async fn list(
         }
     }
     Ok((headers, Json(rows.into_iter().map(Into::into).collect())))
-}
-
-/// The same question from another place on.
-fn next_link(path: &str, query: Option<&str>, cursor: &str) -> String {
-    let kept = query.unwrap_or_default().split('&').filter(|pair| {
-        let name = pair.split('=').next().unwrap_or_default();
-        !name.is_empty() && name != "cursor"
-    });
-    let mut pairs: Vec<_> = kept.map(str::to_owned).collect();
-    pairs.push(format!("cursor={cursor}"));
-    format!("<{path}?{}>; rel=\"next\"", pairs.join("&"))
 }
 
 /// The last 200 entries, newest first, as the first host API shows them.

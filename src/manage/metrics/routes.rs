@@ -11,7 +11,7 @@ use super::model::{BouncerNames, ListQuery, MetricsView};
 use super::queries;
 use crate::app::App;
 use crate::http::{ApiError, Operator, Problem, QueryOf, Turns};
-use crate::kernel::page::Position;
+use crate::kernel::page::{Position, next_link};
 
 /// A page may hold megabytes of details: few at a time, and of one tenant fewer.
 static TURNS: LazyLock<Turns> = LazyLock::new(|| Turns::new(6, 2));
@@ -48,11 +48,7 @@ async fn list(
     let mut headers = HeaderMap::new();
     if let Some(last) = last {
         let cursor = last.encode(&app.ring, owner, &identity);
-        let kept = uri.query().unwrap_or_default().split('&');
-        let kept = kept.filter(|pair| !pair.is_empty() && !pair.starts_with("cursor="));
-        let cursor = format!("cursor={cursor}");
-        let pairs: Vec<&str> = kept.chain([cursor.as_str()]).collect();
-        let link = format!("<{}?{}>; rel=\"next\"", uri.path(), pairs.join("&"));
+        let link = next_link(uri.path(), uri.query(), &cursor);
         if let Ok(link) = HeaderValue::from_str(&link) {
             headers.insert(header::LINK, link);
         }

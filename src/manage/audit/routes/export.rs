@@ -24,31 +24,13 @@ const WAIT: Duration = Duration::from_secs(5);
 /// How long a part is tried again while the database has no time.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// Which entries, and how they are written.
+/// How entries are written.
 #[derive(Debug, Default, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub struct AuditExportQuery {
     /// `ndjson`: an object a line, as in the list. `csv`: RFC 4180 with a line of names.
     #[param(pattern = "^(ndjson|csv)$", default = "ndjson")]
     format: Option<String>,
-    /// `token`, `user`, `machine`, `cli` or `auto`, with `:` and a number or without; or a name.
-    #[param(min_length = 1, max_length = 256)]
-    actor: Option<String>,
-    /// What was done, exactly.
-    #[param(min_length = 1, max_length = 256)]
-    action: Option<String>,
-    /// To what, exactly.
-    #[param(min_length = 1, max_length = 256)]
-    target: Option<String>,
-    /// `done` or `refused`.
-    #[param(pattern = "^(done|refused)$")]
-    outcome: Option<String>,
-    /// At or after.
-    #[param(format = DateTime)]
-    since: Option<String>,
-    /// At or before.
-    #[param(format = DateTime)]
-    until: Option<String>,
 }
 
 /// What is left of an export.
@@ -86,13 +68,14 @@ fn json_line(entry: &EntryView) -> String {
 
 /// All entries that meet the conditions, newest first, as one stream of lines. One that breaks off ends without the last
 /// chunk, so that no client takes a part for the whole.
-#[utoipa::path(get, path = "/api/audit/export", tag = "Audit", operation_id = "export_audit", params(AuditExportQuery),
+#[utoipa::path(get, path = "/api/audit/export", tag = "Audit", operation_id = "export_audit", params(AuditExportQuery, Conditions),
     responses((status = 200, content((String = "application/x-ndjson"), (String = "text/csv"))),
         (status = 400, body = Problem), (status = 401, body = Problem), (status = 403, body = Problem), (status = 429, body = Problem, description = "two at a time")))]
 pub async fn export(
     State(app): State<App>,
     operator: Operator,
     QueryOf(query): QueryOf<AuditExportQuery>,
+    QueryOf(conditions): QueryOf<Conditions>,
 ) -> Result<Response, ApiError> {
     let is_csv = match query.format.as_deref() {
         None | Some("ndjson") => false,
@@ -100,14 +83,6 @@ pub async fn export(
         Some(_) => {
             return Err(ApiError::field("format", "must be equal to one of ndjson, csv"));
         }
-    };
-    let conditions = Conditions {
-        actor: query.actor,
-        action: query.action,
-        target: query.target,
-        outcome: query.outcome,
-        since: query.since,
-        until: query.until,
     };
     let filter = conditions.check().map_err(ApiError::Invalid)?;
     let turn = TURNS.take(operator.tenant.id(), WAIT).await;
