@@ -187,7 +187,8 @@ impl<'c> TenantTx<'c> {
 
 /// The role of a transaction, the tenant of one that has one, and its limits: a statement that takes too long, a lock that
 /// does not come, and a replica that freezes in the middle, which would hold back every reader of the logs on this server.
-/// Compiling a statement takes longer than any of ours runs.
+/// Compiling a statement takes longer than any of ours runs, and so does starting workers for it, which take the
+/// processors of others besides.
 fn narrowing(tenant: Option<Tenant>) -> String {
     let role = if tenant.is_some() { "service" } else { "platform" };
     // Numbers formatted by us: nothing to inject. SET LOCAL ends with the transaction whatever happens.
@@ -195,7 +196,8 @@ fn narrowing(tenant: Option<Tenant>) -> String {
     let millis = timeout_millis();
     format!(
         "SET LOCAL ROLE garrison_{role}; SET LOCAL app.tenant = '{id}'; SET LOCAL statement_timeout = {millis}; \
-         SET LOCAL lock_timeout = '4s'; SET LOCAL idle_in_transaction_session_timeout = '15s'; SET LOCAL jit = off"
+         SET LOCAL lock_timeout = '4s'; SET LOCAL idle_in_transaction_session_timeout = '15s'; SET LOCAL jit = off; \
+         SET LOCAL max_parallel_workers_per_gather = 0"
     )
 }
 

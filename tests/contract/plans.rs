@@ -78,7 +78,7 @@ async fn explain(client: &Client, name: &str, args: &str, role: &str, mode: &str
     .map(str::to_owned);
     let script = format!(
         "BEGIN; PREPARE p AS {sql}\n; SET LOCAL ROLE garrison_{role}; SET LOCAL app.tenant = '1'; \
-         SET LOCAL jit = off; SET LOCAL plan_cache_mode = force_{mode}_plan; EXPLAIN (ANALYZE, FORMAT JSON) EXECUTE p({args})"
+         SET LOCAL jit = off; SET LOCAL max_parallel_workers_per_gather = 0; SET LOCAL plan_cache_mode = force_{mode}_plan; EXPLAIN (ANALYZE, FORMAT JSON) EXECUTE p({args})"
     );
     let messages = client
         .simple_query(&script)
