@@ -117,12 +117,11 @@ impl<'c> TenantTx<'c> {
         self.tenant
     }
 
-    /// Plans every statement of this transaction for its very parameters, and gives it room to add up in: a
-    /// ceiling that charts come near, and of which there are as many as the pool has connections.
-    pub(super) fn plan_for_parameters(&mut self) {
-        self.inner
-            .narrow
-            .push_str("; SET LOCAL plan_cache_mode = force_custom_plan; SET LOCAL work_mem = '32MB'");
+    /// How every statement of this transaction is planned, and room to add up in: a ceiling that charts come near, and of
+    /// which there are as many as the pool has connections.
+    pub(super) fn plan(&mut self, kind: &str) {
+        let more = format!("; SET LOCAL plan_cache_mode = force_{kind}_plan; SET LOCAL work_mem = '32MB'");
+        self.inner.narrow.push_str(&more);
     }
 
     /// Rows of a statement of the registry.

@@ -75,7 +75,7 @@ async fn run(
     params: &[&(dyn ToSql + Sync)],
 ) -> Result<Vec<Row>, DbError> {
     let mut connection = db.read_connection().await?;
-    let tx = db.planned(&mut connection, tenant).await?;
+    let tx = db.planned_once(&mut connection, tenant).await?;
     let rows = tx.query(sql, params).await?;
     tx.commit().await?;
     Ok(rows)

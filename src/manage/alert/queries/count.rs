@@ -6,7 +6,7 @@ use crate::db::{Db, DbError, Tenant, TenantTx, sql};
 use crate::manage::alert::model::{Counting, Filter, Window};
 
 /// Alerts that an estimate counts one by one.
-const COUNTED: i64 = 10_000;
+const COUNTED: i64 = 5_000;
 /// The pieces of time that are counted already.
 const PIECE: SignedDuration = SignedDuration::from_mins(15);
 
