@@ -35,7 +35,8 @@ charts AS (
          coalesce(weekday::text, hour::text, to_char(day, 'YYYY-MM-DD')) AS label, NULL AS name,
          sum(n) AS n, sum(filtered) AS filtered, sum(forwarded) AS forwarded
   FROM (SELECT extract(dow FROM local)::int AS weekday, extract(hour FROM local)::int AS hour, local::date AS day, n, filtered, forwarded
-        FROM (SELECT at AT TIME ZONE $8::text AS local, n, filtered, forwarded FROM total) t) t
+        FROM (SELECT date_trunc('hour', at AT TIME ZONE $8::text) AS local, sum(n) AS n, sum(filtered) AS filtered, sum(forwarded) AS forwarded
+              FROM total GROUP BY 1) t) t
   GROUP BY GROUPING SETS ((), (weekday), (hour), (day)) HAVING sum(n) <> 0
   UNION ALL
   SELECT dim + 3, CASE WHEN dim = 2 AND key = '' THEN 'Unknown' ELSE key END, max(sub), sum(n), 0, 0

@@ -34,7 +34,7 @@ charts AS (
   SELECT CASE WHEN grouping(weekday) = 0 THEN 1 WHEN grouping(hour) = 0 THEN 2 ELSE 0 END AS chart,
          coalesce(weekday::text, hour::text) AS label, NULL AS name, sum(n) AS n
   FROM (SELECT extract(dow FROM local)::int AS weekday, extract(hour FROM local)::int AS hour, n
-        FROM (SELECT at AT TIME ZONE $8::text AS local, n FROM total) t) t
+        FROM (SELECT date_trunc('hour', at AT TIME ZONE $8::text) AS local, sum(n) AS n FROM total GROUP BY 1) t) t
   GROUP BY GROUPING SETS ((), (weekday), (hour)) HAVING sum(n) <> 0
   UNION ALL
   SELECT CASE dim WHEN 3 THEN 4 WHEN 4 THEN 5 ELSE 3 END, CASE WHEN dim = 4 AND key = '' THEN 'Unknown' ELSE key END, max(sub), sum(n)

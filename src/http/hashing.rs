@@ -1,8 +1,9 @@
-//! Passwords of people are hashed one at a time, with few that wait: a flood of logins leaves the rest a core.
+//! Passwords of people are hashed one at a time, with few that wait and a rest after each: a flood of logins gets half a
+//! core, and what is too much of it touches nothing.
 
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::sync::Semaphore;
 
@@ -18,41 +19,59 @@ const PATIENCE: Duration = Duration::from_secs(2);
 
 const BUSY: ApiError = ApiError::TooMany("too many logins at once", 2);
 
-/// One who waits.
-struct Waiting;
+/// A place among those who wait; given back when its turn comes, or when it is dropped.
+pub struct Place(());
 
-impl Waiting {
-    fn begin() -> Option<Self> {
+impl Place {
+    /// Takes a place, before anything else is done for a login.
+    ///
+    /// # Errors
+    /// 429 when too many wait.
+    pub fn take() -> Result<Self, ApiError> {
         let before = WAITING.fetch_add(1, Ordering::Relaxed);
-        let this = Self;
-        (before < MOST).then_some(this)
+        // Counted first, so that dropping it counts back.
+        let this = Self(());
+        if before < MOST { Ok(this) } else { Err(BUSY) }
+    }
+
+    async fn turn<T: Send + 'static>(self, work: impl FnOnce() -> T + Send + 'static) -> Result<T, ApiError> {
+        let turn = tokio::time::timeout(PATIENCE, TURN.acquire()).await;
+        let turn = turn
+            .map_err(|_| BUSY)?
+            .map_err(|e| ApiError::Internal(e.to_string()))?;
+        drop(self);
+        let begun = Instant::now();
+        let done = tokio::task::spawn_blocking(work).await;
+        let took = begun.elapsed();
+        tokio::spawn(async move {
+            tokio::time::sleep(took).await;
+            drop(turn);
+        });
+        done.map_err(|e| ApiError::Internal(format!("hashing: {e}")))
+    }
+
+    /// Whether a password is a person's. Without a hash to compare with it takes as long.
+    ///
+    /// # Errors
+    /// 429 when the turn does not come.
+    pub async fn verify(self, password: String, hash: Option<String>) -> Result<bool, ApiError> {
+        self.turn(move || verify_if_known(&password, hash.as_deref()))
+            .await
     }
 }
 
-impl Drop for Waiting {
+impl Drop for Place {
     fn drop(&mut self) {
         WAITING.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
-async fn in_turn<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, ApiError> {
-    let waiting = Waiting::begin().ok_or(BUSY)?;
-    let turn = tokio::time::timeout(PATIENCE, TURN.acquire()).await;
-    let turn = turn
-        .map_err(|_| BUSY)?
-        .map_err(|e| ApiError::Internal(e.to_string()))?;
-    drop(waiting);
-    let done = tokio::task::spawn_blocking(work).await;
-    drop(turn);
-    done.map_err(|e| ApiError::Internal(format!("hashing: {e}")))
-}
-
-/// Whether a password is a person's. Without a hash to compare with it takes as long.
+/// Whether a password is a person's, who is logged in.
 ///
 /// # Errors
 /// 429 when too many wait.
 pub async fn verify(password: String, hash: Option<String>) -> Result<bool, ApiError> {
-    in_turn(move || verify_if_known(&password, hash.as_deref())).await
+    Place::take()?.verify(password, hash).await
 }
 
 /// The hash of a new password.
@@ -60,6 +79,6 @@ pub async fn verify(password: String, hash: Option<String>) -> Result<bool, ApiE
 /// # Errors
 /// 429 when too many wait.
 pub async fn hash(password: String) -> Result<String, ApiError> {
-    let hash = in_turn(move || hash_password(&password)).await?;
+    let hash = Place::take()?.turn(move || hash_password(&password)).await?;
     hash.map_err(|e| ApiError::Internal(format!("hashing: {e}")))
 }

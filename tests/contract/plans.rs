@@ -236,7 +236,11 @@ async fn reads_find_an_index_and_stop_at_the_page() {
         ("stats/list_scenarios", "1".to_owned()),
         ("alert/list_scenarios", "1, 'scenario-7', 2001".to_owned()),
     ] {
-        let mode = if name.starts_with("stats/") { "generic" } else { "custom" };
+        let mode = if name.starts_with("stats/") {
+            "generic"
+        } else {
+            "custom"
+        };
         let cost = explain(&client, name, &args, "service", mode).await;
         bad.extend(judge(name, &args, mode, &cost, 2.0 * ROWS));
     }

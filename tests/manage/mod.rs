@@ -11,6 +11,7 @@ mod events;
 mod events_drill;
 mod events_life;
 mod export;
+mod fairness;
 mod filters;
 mod forged;
 mod geoip;

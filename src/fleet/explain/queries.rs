@@ -16,7 +16,7 @@ const COMMON: [&str; 2] = ["ban", "captcha"];
 /// As the statements fail.
 pub async fn known(db: &Db, tenant: Tenant, block: &Block) -> Result<Known, DbError> {
     let mut connection = db.read_connection().await?;
-    let tx = db.planned(&mut connection, tenant).await?;
+    let tx = db.planned_once(&mut connection, tenant).await?;
     let said = list_by_address(&tx, block).await?;
     // What a server still holds of a decision that is gone from the set is found by the keys that it can have.
     let mut keys: Vec<_> = said.iter().map(|row| row.key).collect();

@@ -236,6 +236,8 @@ async fn with_password(
     }
     // What is no address at all takes the same way, and finds nobody.
     let address = email(address).unwrap_or_else(|| format!("? {}", address.trim()));
+    // Whoever is too many is sent away before anything is written.
+    let place = hashing::Place::take()?;
     let counted = queries::count_try(&app.db, &app.ring, Some(&address), &network(from)).await?;
     let done = counted_or_full(counted)?;
     let known = if address.contains('\0') {
@@ -244,7 +246,7 @@ async fn with_password(
         queries::get_login(&app.db, &address).await?
     };
     let hash = known.as_ref().and_then(|known| known.password_hash.clone());
-    let right = hashing::verify(password.to_owned(), hash).await?;
+    let right = place.verify(password.to_owned(), hash).await?;
     if let Some(known) = known.as_ref().filter(|known| !right || known.disabled) {
         refused(app, known.id, &address, trace);
     }
