@@ -150,6 +150,17 @@ pub fn router(gate: Gate, scrape: Scrape) -> Router {
         .method_not_allowed_fallback(not_allowed)
 }
 
+/// The router of a worker: what a cluster asks of it.
+pub fn probes(app: App, scrape: Scrape) -> Router {
+    let (probes, _) = operation::routes().split_for_parts();
+    probes
+        .with_state(app.clone())
+        .merge(scrape.route(app.clone()))
+        .route_layer(from_fn_with_state(app.auth, guard))
+        .fallback(not_found)
+        .method_not_allowed_fallback(not_allowed)
+}
+
 async fn not_found(uri: axum::http::Uri) -> Response {
     if is_engine_path(uri.path()) {
         return EngineError::new(StatusCode::NOT_FOUND, "there is no such route").into_response();

@@ -15,7 +15,7 @@ HELM, OUT = sys.argv[1], pathlib.Path(sys.argv[2])
 CHART = pathlib.Path("helm/garrison")
 VERSIONS = ["1.25", "1.33"]
 # What the schemas of Kubernetes itself do not hold.
-FOREIGN = {"ServiceMonitor", "PrometheusRule", "Cluster"}
+FOREIGN = {"ServiceMonitor", "PodMonitor", "PrometheusRule", "Cluster"}
 # Values that must be refused, and a word of the reason.
 REFUSED = [
     ("no database", [], "where is the database"),

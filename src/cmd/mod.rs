@@ -48,7 +48,7 @@ enum Command {
     /// Serve the API and the gate, with workers unless told otherwise.
     Serve(serve::Args),
     /// Only forward and clean up; serve nothing.
-    Worker,
+    Worker(worker::Args),
     /// Bring the database to this release's schema.
     Migrate,
     /// Tenants.
@@ -116,7 +116,7 @@ fn run(cli: Cli) -> anyhow::Result<()> {
     runtime.block_on(async move {
         match cli.command {
             Command::Serve(args) => Box::pin(serve::run(config, cli.config, args)).await,
-            Command::Worker => Box::pin(worker::run(config)).await,
+            Command::Worker(args) => Box::pin(worker::run(config, args)).await,
             Command::Migrate => migrate::run(config, cli.output).await,
             Command::Tenant(command) => tenant::run(config, cli.output, command).await,
             Command::Machine(command) => machine::run(config, cli.output, command).await,

@@ -54,18 +54,27 @@ pub async fn run(config: Config, file: Option<PathBuf>, args: Args) -> anyhow::R
 }
 
 /// Works until told to stop.
-pub async fn work_only(config: Config) -> anyhow::Result<()> {
+pub async fn work_only(config: Config, listen: Option<SocketAddr>) -> anyhow::Result<()> {
     start_logging(&config);
     let installation = Installation::open(config).await?;
     let gate = gate(&installation, None)?;
     let end = End::heard()?;
-    let stop = CancellationToken::new();
+    let stop = gate.app.stopping.clone();
     let tasks = TaskTracker::new();
+    if let Some(listen) = listen {
+        let listener = TcpListener::bind(listen).await;
+        let listener = listener.with_context(|| format!("listening on {listen}"))?;
+        let limits = edge::Limits::default();
+        let router = layers::wrap(api::probes(gate.app.clone(), Scrape::install()?), &limits);
+        tracing::info!(address = %listener.local_addr()?, "probes and metrics");
+        tasks.spawn(edge::serve(listener, router, limits, stop.clone()));
+    }
     start_work(&installation.config, &gate, &tasks, &stop);
     watch_files(&installation.config, &gate, &tasks, &stop);
     tasks.spawn(upkeep::keep_partitions(gate.app.clone(), stop.clone()));
     tracing::info!("working");
     end.wait(&installation).await?;
+    gate.app.draining.store(true, Ordering::Relaxed);
     stop.cancel();
     tasks.close();
     tasks.wait().await;

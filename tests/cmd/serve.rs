@@ -2,6 +2,7 @@
 use super::process::Process;
 use crate::support::capi_rule::{Act, Rule};
 use crate::support::garrison::{Cli, Server};
+use crate::support::http::Api;
 use crate::support::machine::{signal, uuid_of};
 use crate::support::postgres::Database;
 use crate::support::world::World;
@@ -155,8 +156,22 @@ async fn one_process_serves_and_another_forwards() {
         world.capi.attempted().is_empty()
     })
     .await;
-    let mut worker = Process::spawn(&world.cli, &["worker"]);
+    let mut worker = Process::spawn(&world.cli, &["worker", "--listen", "127.0.0.1:0"]);
     worker.says("working").await;
+    let log = worker.log();
+    let said = log
+        .lines()
+        .find(|line| line.contains("probes and metrics"))
+        .expect("a line");
+    let said: serde_json::Value = serde_json::from_str(said).expect("JSON");
+    let address = said["fields"]["address"].as_str().expect("an address");
+    let probes = Api::new(format!("http://{address}"), None);
+    for path in ["/healthz", "/readyz", "/metrics"] {
+        probes.get(path).await.expect(200);
+    }
+    for path in ["/api/alerts", "/openapi.json", "/v3/signals", "/login"] {
+        probes.with(Some(world.admin_token())).get(path).await.expect(404);
+    }
     let api = world.api();
     world.wait_alerts(&api, "forwardedToCapi=true", 2, 10).await;
     // another process stores, so only looking tells the worker
