@@ -18,6 +18,7 @@ mod serve;
 mod session;
 mod tenant;
 mod token;
+mod transfer;
 mod user;
 mod worker;
 

@@ -32,3 +32,6 @@ mod stats;
 mod strangers;
 mod tenants;
 mod tokens;
+mod transfer;
+mod transfer_fill;
+mod transfer_hostile;

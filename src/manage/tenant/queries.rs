@@ -1,5 +1,11 @@
 //! Tenants in the database.
 
+mod import;
+
+pub use import::{
+    Imported, Move, get_move, insert_import, record_export, release_import, renew_import, update_imported,
+};
+
 use jiff::Timestamp;
 use rand::RngExt as _;
 use serde_json::json;
