@@ -10,6 +10,7 @@ mod geoip;
 mod health;
 mod ipinfo;
 mod lapi;
+mod limit;
 mod machine;
 mod migrate;
 mod openapi;

@@ -22,6 +22,7 @@ mod limits;
 mod logins;
 mod machines;
 mod metrics;
+mod own_limits;
 mod pages;
 mod people;
 mod retention;

@@ -242,6 +242,7 @@ pub const LEFT_OUT: &[(&str, &str)] = &[
         "when a feed last changed as far as anybody fetched it",
     ),
     ("lane", "leases, and how far logs are delivered here"),
+    ("tenant_limit", "set by the admin of each installation"),
     ("lapi_sync", "how far servers are read and written from here"),
     (
         "lapi_copy",
