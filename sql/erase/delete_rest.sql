@@ -53,6 +53,7 @@ x_membership AS (DELETE FROM membership WHERE tenant_id = $1 RETURNING 1),
 x_invitation AS (DELETE FROM invitation WHERE tenant_id = $1 RETURNING 1),
 x_machine AS (DELETE FROM machine WHERE tenant_id = $1 RETURNING 1),
 x_retention AS (DELETE FROM retention WHERE tenant_id = $1 RETURNING 1),
+x_tenant_limit AS (DELETE FROM tenant_limit WHERE tenant_id = $1 RETURNING 1),
 x_sweep AS (DELETE FROM sweep WHERE tenant_id = $1 RETURNING 1)
 SELECT 'outbox' AS name, count(*) AS n FROM x_outbox
 UNION ALL SELECT 'decision', count(*) FROM x_decision
@@ -92,3 +93,4 @@ UNION ALL SELECT 'geo_pass', count(*) FROM x_geo_pass
 UNION ALL SELECT 'membership', count(*) FROM x_membership
 UNION ALL SELECT 'invitation', count(*) FROM x_invitation
 UNION ALL SELECT 'audit_text', count(*) FROM x_audit_text
+UNION ALL SELECT 'tenant_limit', count(*) FROM x_tenant_limit

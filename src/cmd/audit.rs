@@ -7,6 +7,7 @@ use super::output::{Output, table};
 use super::tenant::find;
 use crate::config::Config;
 use crate::http::FieldError;
+use crate::kernel::hex::encode as hex;
 use crate::manage::audit::{self, Conditions, EntryView, Expected, Verdict};
 
 /// What to do with the audit trail.
@@ -173,14 +174,6 @@ async fn verify(
         );
     }
     Ok(())
-}
-
-fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write as _;
-    bytes.iter().fold(String::new(), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
 }
 
 fn tell(output: Output, done: &[(String, Verdict)]) -> anyhow::Result<()> {

@@ -10,10 +10,12 @@ use super::context::Installation;
 use super::output::{Output, table};
 use super::tenant::find;
 use crate::config::{self, Config, LapiServer};
-use crate::db::Tenant;
-use crate::fleet::lapi::{self, Draft, Refused, Server};
+use crate::db::{Db, Tenant};
+use crate::fleet::lapi::{self, Draft, Refused, SERVER_LIMIT, Server};
 use crate::http::FieldError;
+use crate::http::limits::OwnLimits;
 use crate::kernel::net::Block;
+use crate::manage::tenant;
 use crate::outbound::client::{Guarded, Policy};
 use crate::outbound::lapi::{Check, Lapis};
 
@@ -151,7 +153,7 @@ async fn act(
             let draft = draft
                 .check(lapis.policy(), None)
                 .map_err(|e| anyhow::anyhow!(words(&e)))?;
-            let server = lapi::insert(db, ring, owner, &draft).await?;
+            let server = lapi::insert(db, ring, owner, &draft, most(db, owner).await?).await?;
             let server = lapi::check(db, ring, &lapis, owner, server).await?.0;
             show(output, &[server], false)
         }
@@ -217,10 +219,11 @@ async fn import(
             before,
         ));
     }
+    let most = most(db, owner).await?;
     let mut stored = Vec::new();
     for (draft, before) in good {
         let server = match before {
-            None => lapi::insert(db, ring, owner, &draft)
+            None => lapi::insert(db, ring, owner, &draft, most)
                 .await
                 .map_err(|e: Refused| anyhow::Error::from(e).context(format!("server {}", draft.name)))?,
             Some(before) => lapi::update(db, ring, owner, before, &draft)
@@ -230,6 +233,12 @@ async fn import(
         stored.push(lapi::check(db, ring, lapis, owner, server).await?.0);
     }
     Ok(stored)
+}
+
+/// How many servers a tenant may have.
+async fn most(db: &Db, owner: Tenant) -> anyhow::Result<i32> {
+    let own = tenant::get_limits(db, owner).await?;
+    Ok(OwnLimits::many(own.lapi_servers, SERVER_LIMIT))
 }
 
 pub fn words(wrong: &[FieldError]) -> String {

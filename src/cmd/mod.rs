@@ -10,6 +10,7 @@ mod geoip;
 mod health;
 mod ipinfo;
 mod lapi;
+mod limit;
 mod machine;
 mod migrate;
 mod openapi;
@@ -18,6 +19,7 @@ mod serve;
 mod session;
 mod tenant;
 mod token;
+mod transfer;
 mod user;
 mod worker;
 

@@ -76,6 +76,12 @@ pub enum Command {
         #[arg(long, value_name = "CLASS")]
         unset: Vec<String>,
     },
+    /// How much it may ask, and have; with --set and --unset, change it.
+    Limits(super::limit::Args),
+    /// Write all that a tenant has to one file, to read it elsewhere.
+    Export(super::transfer::ExportArgs),
+    /// Make a tenant of such a file. It is in service once all of it is in, or not at all.
+    Import(super::transfer::ImportArgs),
     /// Take a tenant out of service: nothing of its opens anything any more.
     Remove {
         /// Its name.
@@ -174,6 +180,9 @@ async fn act(installation: &Installation, output: Output, command: Command) -> a
             output.print(&value, || format!("Bring an engine in, on its machine:\n  cscli console enroll {key}\n\nThe key is shown this once."))
         }
         Command::Retention { name, set, unset } => keep(installation, output, &name, &set, &unset).await,
+        Command::Limits(args) => super::limit::run(installation, output, args).await,
+        Command::Export(args) => super::transfer::export(installation, output, args).await,
+        Command::Import(args) => super::transfer::import(installation, output, args).await,
         Command::Remove { name } => {
             tenant::remove(db, find(db, &name).await?).await?;
             output.print(&json!({ "name": name, "removed": true }), || {

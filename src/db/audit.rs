@@ -214,6 +214,58 @@ impl TenantTx<'_> {
         Ok(())
     }
 
+    /// Writes entries down that another chain had, in its order. Their seals are ours: they say what was brought here, not
+    /// that it was so there. Entries without words bring their digest.
+    ///
+    /// # Errors
+    /// As the statements fail, and when an entry does not follow the one before.
+    pub async fn record_past(&self, past: Vec<(Link, Option<Words>)>) -> Result<(), DbError> {
+        let Some(ring) = &self.pen().ring else {
+            return Err(DbError::Internal("a trail without a key to seal it".to_owned()));
+        };
+        let tenant = self.tenant().id();
+        let head = self.query_opt(sql!("audit/claim_head"), &[&tenant]).await?;
+        let head = head.ok_or_else(|| DbError::Internal("there is no audit trail".to_owned()))?;
+        let (mut seq, mut prev): (i64, Vec<u8>) = (head.get("seq"), head.get("hash"));
+        for (mut link, words) in past {
+            if link.seq != seq + 1 {
+                return Err(DbError::Internal(format!(
+                    "entry {} does not follow entry {seq}",
+                    link.seq
+                )));
+            }
+            seq = link.seq;
+            if let Some(words) = &words {
+                link.digest = words.digest(ring, tenant, seq).to_vec();
+            }
+            let hash = link.seal(ring, tenant, &prev).to_vec();
+            let words = words.as_ref();
+            self.execute(
+                sql!("audit/insert_past"),
+                &[
+                    &tenant,
+                    &seq,
+                    &link.at,
+                    &link.actor_kind,
+                    &link.action,
+                    &link.outcome,
+                    &link.erased,
+                    &link.digest,
+                    &prev,
+                    &hash,
+                    &words.map(|words| &words.actor),
+                    &words.map(|words| &words.target),
+                    &words.map(|words| &words.details),
+                    &words.and_then(|words| words.source),
+                    &words.and_then(|words| words.request.as_ref()),
+                ],
+            )
+            .await?;
+            prev = hash;
+        }
+        Ok(())
+    }
+
     /// Begins a chain that was not begun yet: of tenants that were there before chains were.
     ///
     /// # Errors

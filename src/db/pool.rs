@@ -248,6 +248,25 @@ impl Db {
         Ok(tx)
     }
 
+    /// The same, that reads what was there at one moment and changes nothing: for all that a tenant has.
+    ///
+    /// # Errors
+    /// When the connection fails.
+    pub async fn still<'c>(
+        &self,
+        connection: &'c mut Object,
+        tenant: Tenant,
+    ) -> Result<TenantTx<'c>, DbError> {
+        TenantTx::still(
+            connection,
+            tenant,
+            self.statement_cache,
+            self.demoted.clone(),
+            self.pen.clone(),
+        )
+        .await
+    }
+
     /// Opens a transaction on the control tables, across tenants.
     ///
     /// # Errors

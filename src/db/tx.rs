@@ -2,8 +2,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use deadpool_postgres::{Object, Transaction};
 use futures_util::future::try_join;
-use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
+use tokio_postgres::{IsolationLevel, Row};
 
 use super::audit::Pen;
 use super::pool::Demoted;
@@ -122,6 +122,60 @@ impl<'c> TenantTx<'c> {
     pub(super) fn plan(&mut self, kind: &str) {
         let more = format!("; SET LOCAL plan_cache_mode = force_{kind}_plan; SET LOCAL work_mem = '32MB'");
         self.inner.narrow.push_str(&more);
+    }
+
+    /// Sees all the time what was there when it began, and changes nothing. Rows are read in the order of an index, however
+    /// many there are, and who takes them may be slow.
+    pub(super) async fn still(
+        connection: &'c mut Object,
+        tenant: Tenant,
+        statement_cache: bool,
+        demoted: Demoted,
+        pen: Pen,
+    ) -> Result<Self, DbError> {
+        let level = connection
+            .build_transaction()
+            .isolation_level(IsolationLevel::RepeatableRead);
+        let tx = level.read_only(true).start().await?;
+        let mut narrow = tenant_role(tenant);
+        narrow += "; SET LOCAL plan_cache_mode = force_custom_plan; SET LOCAL enable_sort = off; \
+                   SET LOCAL idle_in_transaction_session_timeout = '10min'";
+        Ok(Self {
+            inner: Narrowed {
+                tx,
+                narrow,
+                is_narrow: AtomicBool::new(false),
+                statement_cache,
+                demoted,
+            },
+            tenant,
+            pen,
+        })
+    }
+
+    /// Hands the rows of a statement over one by one. No more than a portion of them is in memory.
+    ///
+    /// # Errors
+    /// As the statement fails, and as `take` does.
+    pub async fn each<E: From<DbError>>(
+        &self,
+        sql: &str,
+        params: Params<'_>,
+        portion: u16,
+        mut take: impl FnMut(&Row) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let statement = self.inner.prepare(sql).await?;
+        let portal = self.inner.run(self.inner.tx.bind(&statement, params)).await?;
+        loop {
+            let next = self.inner.tx.query_portal(&portal, i32::from(portion));
+            let rows = self.inner.run(next).await?;
+            for row in &rows {
+                take(row)?;
+            }
+            if rows.len() < usize::from(portion) {
+                return Ok(());
+            }
+        }
     }
 
     /// Rows of a statement of the registry.

@@ -11,7 +11,8 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 pub struct Turns {
     all: Arc<Semaphore>,
     each: usize,
-    of: Cache<i32, Arc<Semaphore>>,
+    /// By the tenant and how many it may have: with another number it begins anew.
+    of: Cache<(i32, usize), Arc<Semaphore>>,
 }
 
 /// The right to do it, until it is dropped.
@@ -34,9 +35,15 @@ impl Turns {
 
     /// A turn for a tenant; none when it does not come in time. A crowd of one tenant's waits where nobody else does.
     pub async fn take(&self, tenant: i32, within: Duration) -> Option<Turn> {
-        let each = self.each;
+        self.take_of(tenant, self.each, within).await
+    }
+
+    /// The same for a tenant that has another number of them.
+    pub async fn take_of(&self, tenant: i32, each: usize, within: Duration) -> Option<Turn> {
         let turn = async {
-            let own = self.of.get_with(tenant, async { Arc::new(Semaphore::new(each)) });
+            let own = self
+                .of
+                .get_with((tenant, each), async { Arc::new(Semaphore::new(each)) });
             Some(Turn {
                 _of_the_tenant: own.await.acquire_owned().await.ok()?,
                 _of_all: self.all.clone().acquire_owned().await.ok()?,
@@ -69,5 +76,9 @@ mod tests {
         }
         held.remove(0);
         assert!(turns.take(4, soon).await.is_some());
+        let turns = Turns::new(3, 1);
+        let held = (turns.take_of(1, 2, soon).await, turns.take_of(1, 2, soon).await);
+        assert!(held.0.is_some() && held.1.is_some() && turns.take_of(1, 2, soon).await.is_none());
+        assert!(turns.take_of(2, 0, soon).await.is_none());
     }
 }

@@ -10,7 +10,7 @@ use super::keyring::Keyring;
 /// The seal before the first entry.
 pub const BEGINNING: [u8; 32] = [0; 32];
 /// The actions that begin a chain.
-pub const FIRST: [&str; 2] = ["tenant.create", "audit.begin"];
+pub const FIRST: [&str; 3] = ["tenant.create", "audit.begin", "tenant.import"];
 
 /// The words of an entry.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

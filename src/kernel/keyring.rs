@@ -1,24 +1,16 @@
 //! The keys of one installation, all derived from a single secret of 32 bytes or more.
 //!
-//! Sealing is AES-256-GCM with a random nonce and the place of the value (table, column, owner) as associated
-//! data, so that a ciphertext moved to another row does not open. Hashing of tokens is HMAC-SHA-256: a dump of
-//! the database alone cannot be searched for them.
+//! Values are sealed for their place (table, column, owner). Hashing of tokens is HMAC-SHA-256: a dump of the database
+//! alone cannot be searched for them.
 
-use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use aws_lc_rs::{constant_time, hmac};
-use rand::RngExt as _;
 
-/// Why a sealed value did not open.
-#[derive(Debug, thiserror::Error)]
-pub enum SealError {
-    /// Another key, another place, or damaged bytes: AEAD cannot tell which.
-    #[error("a sealed value does not open with this installation's secret key")]
-    Refused,
-}
+use super::seal::Seal;
+pub use super::seal::SealError;
 
 /// The keys of one installation.
 pub struct Keyring {
-    seal: LessSafeKey,
+    seal: Seal,
     token: hmac::Key,
     cursor: hmac::Key,
     link: hmac::Key,
@@ -38,17 +30,11 @@ impl std::fmt::Debug for Keyring {
 
 impl Keyring {
     /// Derives every key from one secret.
-    ///
-    /// # Panics
-    /// Never: the derived key has exactly the length the cipher wants.
     #[must_use]
     pub fn new(secret: &[u8]) -> Self {
         let root = hmac::Key::new(hmac::HMAC_SHA256, secret);
-        let seal = derive(&root, "seal");
         Self {
-            // 32 bytes are what AES-256 takes, and an HMAC-SHA-256 has 32, so this cannot fail.
-            #[allow(clippy::expect_used)]
-            seal: LessSafeKey::new(UnboundKey::new(&AES_256_GCM, &seal).expect("32 bytes")),
+            seal: Seal::new(&derive(&root, "seal")),
             token: hmac::Key::new(hmac::HMAC_SHA256, &derive(&root, "token")),
             cursor: hmac::Key::new(hmac::HMAC_SHA256, &derive(&root, "cursor")),
             link: hmac::Key::new(hmac::HMAC_SHA256, &derive(&root, "link")),
@@ -134,26 +120,9 @@ impl Keyring {
     }
 
     /// Seals a value for one place.
-    ///
-    /// # Panics
-    /// Never: the cipher only refuses plaintexts of 64 GiB and more.
     #[must_use]
     pub fn seal(&self, place: &str, plain: &[u8]) -> Vec<u8> {
-        let mut nonce = [0u8; NONCE_LEN];
-        rand::rng().fill(&mut nonce[..]);
-        let mut body = plain.to_vec();
-        // Only a plaintext of 64 GiB and more is refused; ours are passwords and tokens.
-        #[allow(clippy::expect_used)]
-        self.seal
-            .seal_in_place_append_tag(
-                Nonce::assume_unique_for_key(nonce),
-                Aad::from(place.as_bytes()),
-                &mut body,
-            )
-            .expect("plaintext below 64 GiB");
-        let mut sealed = nonce.to_vec();
-        sealed.extend_from_slice(&body);
-        sealed
+        self.seal.seal(place, plain)
     }
 
     /// Opens what [`Self::seal`] made for the same place.
@@ -161,14 +130,7 @@ impl Keyring {
     /// # Errors
     /// [`SealError::Refused`] for another key, another place or altered bytes.
     pub fn open(&self, place: &str, sealed: &[u8]) -> Result<Vec<u8>, SealError> {
-        let (nonce, body) = sealed.split_at_checked(NONCE_LEN).ok_or(SealError::Refused)?;
-        let nonce = Nonce::try_assume_unique_for_key(nonce).map_err(|_| SealError::Refused)?;
-        let mut body = body.to_vec();
-        let plain = self
-            .seal
-            .open_in_place(nonce, Aad::from(place.as_bytes()), &mut body)
-            .map_err(|_| SealError::Refused)?;
-        Ok(plain.to_vec())
+        self.seal.open(place, sealed)
     }
 }
 

@@ -3,7 +3,7 @@
 use std::sync::LazyLock;
 
 use argon2::password_hash::{PasswordHasher as _, PasswordVerifier as _};
-use argon2::{Argon2, PasswordHash};
+use argon2::{Argon2, Params, PasswordHash};
 
 /// What is hashed where there is nothing to compare with, so that an unknown account takes as long as a known one.
 static NOBODYS: LazyLock<String> = LazyLock::new(|| hash_password("nobody's").unwrap_or_default());
@@ -33,6 +33,18 @@ pub fn verify_if_known(password: &str, hash: Option<&str>) -> bool {
     matches && hash.is_some()
 }
 
+/// Whether a hash that somebody else brings costs as much as ours to compare with, and no more.
+#[must_use]
+pub fn is_usual(hash: &str) -> bool {
+    let (memory, passes, lanes) = (
+        Params::DEFAULT_M_COST,
+        Params::DEFAULT_T_COST,
+        Params::DEFAULT_P_COST,
+    );
+    let head = format!("$argon2id$v=19$m={memory},t={passes},p={lanes}$");
+    hash.starts_with(&head) && hash.len() <= 200 && PasswordHash::new(hash).is_ok()
+}
+
 /// Makes what is hashed for nobody, which would make the first login that needs it slower.
 pub fn prepare() {
     LazyLock::force(&NOBODYS);
@@ -51,5 +63,7 @@ mod tests {
         assert!(verify_if_known("secret", Some(&hash)));
         assert!(!verify_if_known("secret", None));
         assert!(!verify_if_known("nobody's", None));
+        assert!(is_usual(&hash));
+        assert!(!is_usual(&hash.replace("m=19456", "m=4194304")) && !is_usual(&hash[..hash.len() / 2]));
     }
 }

@@ -13,6 +13,7 @@ pub mod retention;
 pub mod stats;
 pub mod tenant;
 pub mod token;
+pub mod transfer;
 
 use utoipa_axum::router::OpenApiRouter;
 

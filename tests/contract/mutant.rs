@@ -1,7 +1,7 @@
 //! Statements whose author forgot the tenant, and calls of them that ask for another tenant's rows.
 use super::source::without_comments;
 use super::walk::{A, B};
-use super::{mutant_ageing, mutant_changes, mutant_reads};
+use super::{mutant_ageing, mutant_changes, mutant_reads, mutant_transfer};
 use regex::Regex;
 use tokio_postgres::{Client, Error, SimpleQueryMessage};
 
@@ -18,7 +18,8 @@ type Calls = Box<dyn Iterator<Item = (&'static str, &'static str)>>;
 
 /// Reads, and the parameters after the tenant.
 pub fn reads() -> Calls {
-    Box::new(mutant_reads::READS.iter().chain(mutant_ageing::READS).copied())
+    let all = mutant_reads::READS.iter().chain(mutant_ageing::READS);
+    Box::new(all.chain(mutant_transfer::READS).copied())
 }
 
 /// Changes of rows.
@@ -37,6 +38,7 @@ pub fn inserts() -> Calls {
         mutant_changes::INSERTS
             .iter()
             .chain(mutant_ageing::INSERTS)
+            .chain(mutant_transfer::INSERTS)
             .copied(),
     )
 }

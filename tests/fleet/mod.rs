@@ -7,7 +7,7 @@ mod allowlist_race;
 mod analyzer;
 mod analyzer_faults;
 mod analyzer_manage;
-mod analyzer_store;
+pub mod analyzer_store;
 mod cli;
 mod coverage;
 mod explain;

@@ -29,7 +29,7 @@ const NO_CHANGE: [&str; 15] = [
 ];
 
 /// Operations that no API token may call: shown by the tests of people.
-const OF_PEOPLE: [&str; 11] = [
+const OF_PEOPLE: [&str; 12] = [
     "POST /login",
     "POST /logout",
     "POST /api/me/password",
@@ -41,6 +41,7 @@ const OF_PEOPLE: [&str; 11] = [
     "POST /api/tenants",
     "PATCH /api/tenants/{id}",
     "DELETE /api/tenants/{id}",
+    "PUT /api/tenants/{id}/limits",
 ];
 
 pub async fn trail(api: &Api, query: &str) -> Vec<Value> {

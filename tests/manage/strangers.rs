@@ -35,7 +35,7 @@ const NEEDED: &str = "
     /api/feeds/{name}/tokens/{id} /api/bouncer-metrics /api/bouncer-metrics/names /api/retention /health /v3/signals
     /v2/signals /v1/usage-metrics /api/tokens /api/tokens/{id} /api/tokens/{id}/rotate /api/users /api/users/{id}
     /api/users/{id}/reset-password /api/invitations /api/invitations/{id} /api/me /api/tenants /api/tenants/{id}
-    /api/audit /api/audit/export /api/v1/audit /api/tenants/{id}/template /api/tenants/{id}/usage /api/usage
+    /api/audit /api/audit/export /api/v1/audit /api/tenants/{id}/template /api/tenants/{id}/usage /api/tenants/{id}/limits /api/usage
 ";
 
 async fn operations(world: &World) -> Vec<(String, String)> {

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use tokio_postgres::Client;
 
-async fn admin(world: &World) -> Browser {
+pub async fn admin(world: &World) -> Browser {
     Browser::person(world, &["user", "add", "root@example.org", "--platform-admin"]).await
 }
 

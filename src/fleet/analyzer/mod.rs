@@ -6,6 +6,6 @@ mod queries;
 mod routes;
 
 pub use jobs::{Analyze, Blind, Eye};
-pub use model::{Analyzer, Checked, DECISION_LIMIT, Finding, Found, Rule, Settings, adopt};
+pub use model::{Analyzer, Checked, DECISION_LIMIT, Finding, Found, Rule, Settings, adopt, place};
 pub use queries::{Refused, get, insert, list, list_last, update};
 pub use routes::routes;

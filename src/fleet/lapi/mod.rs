@@ -4,6 +4,6 @@ mod model;
 mod queries;
 mod routes;
 
-pub use model::{Draft, SERVER_LIMIT, Server, is_name};
+pub use model::{Draft, SERVER_LIMIT, Server, is_name, place};
 pub use queries::{Refused, check, delete, get, get_by_id, insert, list, update};
 pub use routes::routes;

@@ -6,7 +6,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::json;
 use tokio_postgres::Row;
 
-use super::model::{Draft, SERVER_LIMIT, Server, Standing, place};
+use super::model::{Draft, Server, Standing, place};
 use crate::db::{Db, DbError, Tenant, TenantTx, sql};
 use crate::fleet::decision::{self, Source};
 use crate::kernel::keyring::Keyring;
@@ -124,9 +124,9 @@ pub enum Refused {
     /// The tenant has one of this name.
     #[error("there is a LAPI server of this name already")]
     Taken,
-    /// The tenant has as many as it may.
-    #[error("a tenant may have {SERVER_LIMIT} LAPI servers")]
-    Full,
+    /// The tenant has as many as it may: so many.
+    #[error("the tenant may have {0} LAPI servers")]
+    Full(i32),
     /// The database failed.
     #[error(transparent)]
     Db(#[from] DbError),
@@ -137,11 +137,17 @@ fn seal(ring: &Keyring, column: &str, tenant: Tenant, draft: &Draft, secret: &Se
     ring.seal(&place, secret.expose_secret().as_bytes())
 }
 
-/// Stores a new server that was checked.
+/// Stores a new server that was checked, if the tenant has fewer than `most`.
 ///
 /// # Errors
 /// [`Refused`] says why not.
-pub async fn insert(db: &Db, ring: &Keyring, tenant: Tenant, draft: &Draft) -> Result<Server, Refused> {
+pub async fn insert(
+    db: &Db,
+    ring: &Keyring,
+    tenant: Tenant,
+    draft: &Draft,
+    most: i32,
+) -> Result<Server, Refused> {
     let key = draft
         .bouncer_key
         .as_ref()
@@ -164,7 +170,7 @@ pub async fn insert(db: &Db, ring: &Keyring, tenant: Tenant, draft: &Draft) -> R
                 sql!("lapi/insert"),
                 &[
                     &tenant.id(),
-                    &SERVER_LIMIT,
+                    &most,
                     &draft.name,
                     &draft.url,
                     &key,
@@ -186,7 +192,7 @@ pub async fn insert(db: &Db, ring: &Keyring, tenant: Tenant, draft: &Draft) -> R
                 tx.commit().await?;
                 return Ok(new);
             }
-            Ok(None) => return Err(Refused::Full),
+            Ok(None) => return Err(Refused::Full(most)),
             // Somebody took the slot, or the name, in the same instant.
             Err(DbError::Conflict(_)) => {}
             Err(e) => return Err(e.into()),

@@ -9,10 +9,11 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::model::{Draft, Server, Standing, breaker, is_name};
+use super::model::{Draft, SERVER_LIMIT, Server, Standing, breaker, is_name};
 use super::queries::{self, Refused};
 use crate::app::App;
 use crate::db::{DbError, patiently};
+use crate::http::limits::OwnLimits;
 use crate::http::{Acting, ApiError, Editor, JsonBody, Operator, Problem};
 use crate::kernel::time::rfc3339_millis;
 use crate::outbound::lapi::Try;
@@ -221,7 +222,9 @@ async fn create(
         .check(app.lapis.policy(), None)
         .map_err(ApiError::Invalid)?;
     let begun = begin(&app, operator).await?;
-    let stored = queries::insert(&app.db, &app.ring, operator.tenant, &draft).await;
+    let own = app.auth.own_limits(operator.tenant.id()).await;
+    let most = OwnLimits::many(own.lapi_servers, SERVER_LIMIT);
+    let stored = queries::insert(&app.db, &app.ring, operator.tenant, &draft, most).await;
     let server = match stored {
         Ok(server) => server,
         Err(e) => {

@@ -142,8 +142,10 @@ pub const SIZE_LIMIT: i64 = 262_144;
 
 /// Why a rule was not stored.
 pub enum Refused {
-    /// The tenant has as many as it may.
-    Full,
+    /// The tenant has as many as it may: so many.
+    Many(i64),
+    /// All of them together are longer than they may be.
+    Long,
     Db(DbError),
 }
 
@@ -157,7 +159,7 @@ impl From<DbError> for Refused {
 async fn check_size(tx: &TenantTx<'_>) -> Result<(), Refused> {
     let count = tx.query_opt(sql!("filter/count"), &[&tx.tenant().id()]).await?;
     let fits = count.is_some_and(|row| row.get::<_, i64>("size") <= SIZE_LIMIT);
-    if fits { Ok(()) } else { Err(Refused::Full) }
+    if fits { Ok(()) } else { Err(Refused::Long) }
 }
 
 /// Stores a new rule, if the tenant has fewer than `most`.
@@ -167,7 +169,7 @@ pub async fn insert(db: &Db, tenant: Tenant, draft: &Draft, most: i64) -> Result
     let version = next_version(&tx, None).await?;
     let count = tx.query_opt(sql!("filter/count"), &[&tenant.id()]).await?;
     if count.is_some_and(|row| row.get::<_, i64>("rules") >= most) {
-        return Err(Refused::Full);
+        return Err(Refused::Many(most));
     }
     let rule = insert_draft(&tx, draft, version).await?;
     check_size(&tx).await?;

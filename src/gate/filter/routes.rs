@@ -12,9 +12,10 @@ use super::model::{Expr, Mode};
 use super::queries::{self, Draft, Refused, StoredRule};
 use super::trial;
 use crate::gate::Gate;
+use crate::http::limits::OwnLimits;
 use crate::http::{Acting, ApiError, Editor, JsonBody, Operator, Problem};
 
-/// Most rules of one tenant: every signal is judged by all of them.
+/// Most rules of one tenant that has no limit of its own: every signal is judged by all of them.
 pub const RULE_LIMIT: i64 = 200;
 
 /// Rules: read, write, try.
@@ -191,7 +192,9 @@ async fn create(
     JsonBody(body): JsonBody<RuleBody>,
 ) -> Result<(StatusCode, Json<RuleView>), ApiError> {
     let draft = body.check()?;
-    let rule = queries::insert(&gate.app.db, operator.tenant, &draft, RULE_LIMIT)
+    let own = gate.app.auth.own_limits(operator.tenant.id()).await;
+    let most = OwnLimits::many(own.rules, RULE_LIMIT);
+    let rule = queries::insert(&gate.app.db, operator.tenant, &draft, most)
         .await
         .map_err(refused)?;
     gate.rules.forget(operator.tenant).await;
@@ -259,9 +262,8 @@ async fn test(
 fn refused(e: Refused) -> ApiError {
     let size = queries::SIZE_LIMIT;
     match e {
-        Refused::Full => ApiError::Conflict(format!(
-            "a tenant may have {RULE_LIMIT} rules of {size} characters together"
-        )),
+        Refused::Many(most) => ApiError::Conflict(format!("the tenant may have {most} rules")),
+        Refused::Long => ApiError::Conflict(format!("a tenant may have rules of {size} characters together")),
         Refused::Db(e) => e.into(),
     }
 }

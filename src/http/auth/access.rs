@@ -141,6 +141,16 @@ const MANAGED: &[(&str, &str, Access)] = &[
         "/api/tenants/{id}/template",
         Access::Platform(P::TenantsRead),
     ),
+    (
+        "GET",
+        "/api/tenants/{id}/limits",
+        Access::Platform(P::TenantsRead),
+    ),
+    (
+        "PUT",
+        "/api/tenants/{id}/limits",
+        Access::Platform(P::TenantsWrite),
+    ),
     ("GET", "/api/usage", Access::Needs(P::StatsRead)),
     ("GET", "/api/tokens", Access::Needs(P::TokensRead)),
     ("POST", "/api/tokens", Access::Needs(P::TokensWrite)),

@@ -7,6 +7,7 @@ pub mod csrf;
 mod extract;
 mod guard;
 mod keys;
+mod own;
 mod permission;
 mod principal;
 mod programs;
@@ -31,6 +32,7 @@ use moka::future::Cache;
 use serde::{Deserialize, Serialize};
 
 use super::engine::EngineError;
+use super::limits::OwnLimits;
 use crate::db::{Db, DbError, patiently, sql};
 use crate::kernel::keyring::Keyring;
 
@@ -71,6 +73,9 @@ pub struct Auth {
     keys: Cache<(), Arc<Vec<keys::Key>>>,
     /// That a key was unknown a moment ago.
     missed: Cache<(), ()>,
+    limits: Cache<i32, OwnLimits>,
+    /// For while Postgres is away.
+    limits_before: Cache<i32, OwnLimits>,
     /// What browsers call us by, where the operator said so.
     origin: Option<Arc<str>>,
     /// Whose word counts for where a request comes from.
@@ -116,6 +121,14 @@ impl Auth {
             missed: Cache::builder()
                 .max_capacity(1)
                 .time_to_live(Duration::from_secs(1))
+                .build(),
+            limits: Cache::builder()
+                .max_capacity(100_000)
+                .time_to_live(BELIEVED)
+                .build(),
+            limits_before: Cache::builder()
+                .max_capacity(100_000)
+                .time_to_idle(Duration::from_hours(1))
                 .build(),
             origin: None,
             proxies: Arc::default(),

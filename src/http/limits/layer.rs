@@ -14,7 +14,7 @@ use axum::response::{IntoResponse as _, Response};
 use http_body_util::BodyExt as _;
 
 use super::headers::{Held, tell};
-use super::{Class, Full, Limiter, Quota, Standing};
+use super::{Class, Full, Limiter, OwnLimits, Quota, Settings, Standing};
 use crate::db::{Scope, within};
 use crate::http::{ApiError, Auth, Caller, EngineError, Shown, Who as Principal, bearer};
 
@@ -72,7 +72,7 @@ impl Who {
 
 impl Limiter {
     /// Every limit that holds for this one, as it stands.
-    fn held(&self, who: Who) -> Vec<Held> {
+    fn held(&self, who: Who, limits: &Settings) -> Vec<Held> {
         let now = self.now();
         let of = |name: &'static str, quota: Quota, standing: Option<Standing>| {
             standing.map(|standing| Held {
@@ -82,49 +82,60 @@ impl Limiter {
             })
         };
         macro_rules! of {
-            ($buckets:expr, $key:expr) => {
-                of($buckets.name, $buckets.quota, $buckets.standing($key, now))
+            ($what:ident, $key:expr) => {
+                of(
+                    self.$what.name,
+                    limits.$what,
+                    self.$what.standing($key, &limits.$what, now),
+                )
             };
         }
         let all = match who {
             Who::Nobody => [None, None, None, None],
             Who::Token { tenant, id } => [
-                of!(self.token_requests, (tenant, id)),
-                of!(self.tenant_requests, (tenant, 0)),
-                of!(self.tenant_bytes, (tenant, 0)),
+                of!(token_requests, (tenant, id)),
+                of!(tenant_requests, (tenant, 0)),
+                of!(tenant_bytes, (tenant, 0)),
                 None,
             ],
             Who::Machine { tenant, id } => [
-                of!(self.machine_items, (tenant, id)),
-                of!(self.machine_bytes, (tenant, id)),
-                of!(self.tenant_items, (tenant, 0)),
-                of!(self.tenant_bytes, (tenant, 0)),
+                of!(machine_items, (tenant, id)),
+                of!(machine_bytes, (tenant, id)),
+                of!(tenant_items, (tenant, 0)),
+                of!(tenant_bytes, (tenant, 0)),
             ],
         };
         all.into_iter().flatten().collect()
     }
 
     /// Writes off what a request took.
-    fn spend(&self, who: Who, meter: &Meter) {
+    fn spend(&self, who: Who, limits: &Settings, meter: &Meter) {
         let (now, (items, bytes)) = (self.now(), meter.told());
+        macro_rules! take {
+            ($what:ident, $key:expr, $n:expr) => {
+                self.$what.take($key, &limits.$what, now, $n)
+            };
+        }
         match who {
             Who::Nobody => {}
-            Who::Token { tenant, .. } => self.tenant_bytes.take((tenant, 0), now, bytes),
+            Who::Token { tenant, .. } => take!(tenant_bytes, (tenant, 0), bytes),
             Who::Machine { tenant, id } => {
-                self.machine_items.take((tenant, id), now, items);
-                self.machine_bytes.take((tenant, id), now, bytes);
-                self.tenant_items.take((tenant, 0), now, items);
-                self.tenant_bytes.take((tenant, 0), now, bytes);
+                take!(machine_items, (tenant, id), items);
+                take!(machine_bytes, (tenant, id), bytes);
+                take!(tenant_items, (tenant, 0), items);
+                take!(tenant_bytes, (tenant, 0), bytes);
             }
         }
     }
 
     /// A request of its own, where requests are counted.
-    fn count(&self, who: Who) {
+    fn count(&self, who: Who, limits: &Settings) {
         if let Who::Token { tenant, id } = who {
             let now = self.now();
-            self.token_requests.take((tenant, id), now, 1);
-            self.tenant_requests.take((tenant, 0), now, 1);
+            self.token_requests
+                .take((tenant, id), &limits.token_requests, now, 1);
+            self.tenant_requests
+                .take((tenant, 0), &limits.tenant_requests, now, 1);
         }
     }
 
@@ -145,11 +156,11 @@ impl Limiter {
 
 /// Who asks. The same look-up that the handler makes next, which remembers it for seconds; who is nobody is refused by the
 /// handler, in its own words.
-async fn who(parts: &Parts, auth: &Auth, class: Class, engines: bool) -> Result<Who, EngineError> {
+async fn who(parts: &Parts, auth: &Auth, class: Class) -> Result<Who, EngineError> {
     match class {
         Class::Open => Ok(Who::Nobody),
         Class::Ingest | Class::Engine => {
-            let Some(token) = bearer(&parts.headers).filter(|_| engines) else {
+            let Some(token) = bearer(&parts.headers) else {
                 return Ok(Who::Nobody);
             };
             match auth.caller(token).await {
@@ -191,11 +202,16 @@ pub async fn limit(State((auth, limiter)): State<(Auth, Limiter)>, request: Requ
     let Some(places) = limiter.places(class) else {
         return next.run(Request::from_parts(parts, body)).await;
     };
-    let who = match who(&parts, &auth, class, limiter.limits_engines()).await {
+    let who = match who(&parts, &auth, class).await {
         Ok(who) => who,
         Err(e) => return e.into_response(),
     };
-    let held = limiter.held(who);
+    let own = match who.tenant() {
+        Some(tenant) => auth.own_limits(tenant).await,
+        None => OwnLimits::default(),
+    };
+    let limits = limiter.of(&own);
+    let held = limiter.held(who, &limits);
     if let Some(wait) = longest(&held) {
         // What an engine brings is lost when it is refused, so it waits if that helps.
         if !class.is_engines() || wait > WAIT_BUCKET {
@@ -208,7 +224,10 @@ pub async fn limit(State((auth, limiter)): State<(Auth, Limiter)>, request: Requ
         Class::Heavy => WAIT_HEAVY,
         _ => WAIT,
     };
-    let _place = match places.take(who.tenant(), patience).await {
+    let _place = match places
+        .take(who.tenant(), limits.in_flight(class).tenant, patience)
+        .await
+    {
         Ok(place) => place,
         Err(full) => {
             let (why, status) = match full {
@@ -218,9 +237,10 @@ pub async fn limit(State((auth, limiter)): State<(Auth, Limiter)>, request: Requ
             return refuse(class, why, status, Duration::from_secs(1), &held);
         }
     };
-    limiter.count(who);
+    limiter.count(who, &limits);
     let bill = Bill {
         limiter: &limiter,
+        limits: &limits,
         who,
         meter: Meter::default(),
     };
@@ -232,20 +252,21 @@ pub async fn limit(State((auth, limiter)): State<(Auth, Limiter)>, request: Requ
         None => work.await,
     };
     drop(bill);
-    tell(&mut response, &limiter.held(who));
+    tell(&mut response, &limiter.held(who, &limits));
     response
 }
 
 /// What a request took, written off when it ends, also where the caller goes away in the middle.
 struct Bill<'a> {
     limiter: &'a Limiter,
+    limits: &'a Settings,
     who: Who,
     meter: Meter,
 }
 
 impl Drop for Bill<'_> {
     fn drop(&mut self) {
-        self.limiter.spend(self.who, &self.meter);
+        self.limiter.spend(self.who, self.limits, &self.meter);
     }
 }
 

@@ -5,6 +5,7 @@ mod bucket;
 mod class;
 mod headers;
 mod layer;
+mod own;
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -15,6 +16,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 pub use bucket::{Bucket, Quota, Standing};
 pub use class::Class;
 pub use layer::{Meter, limit};
+pub use own::OwnLimits;
 
 /// Requests of one class in work at a time: on this replica, and of one tenant. 0 is no limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -64,15 +66,13 @@ type Key = (i32, i64);
 /// bucket is full.
 #[derive(Debug, Clone)]
 struct Buckets {
-    quota: Quota,
     name: &'static str,
     all: Cache<Key, Arc<Mutex<Bucket>>>,
 }
 
 impl Buckets {
-    fn new(name: &'static str, quota: Quota) -> Self {
+    fn new(name: &'static str) -> Self {
         Self {
-            quota,
             name,
             all: Cache::builder()
                 .max_capacity(100_000)
@@ -81,25 +81,31 @@ impl Buckets {
         }
     }
 
-    fn with<T>(&self, key: Key, now: Duration, work: impl FnOnce(&mut Bucket, &Quota) -> T) -> Option<T> {
-        if !self.quota.is_set() {
+    fn with<T>(
+        &self,
+        key: Key,
+        quota: &Quota,
+        now: Duration,
+        work: impl FnOnce(&mut Bucket) -> T,
+    ) -> Option<T> {
+        if !quota.is_set() {
             return None;
         }
         let bucket = self
             .all
-            .get_with(key, || Arc::new(Mutex::new(Bucket::full(&self.quota, now))));
+            .get_with(key, || Arc::new(Mutex::new(Bucket::full(quota, now))));
         let mut bucket = bucket.lock().unwrap_or_else(PoisonError::into_inner);
-        Some(work(&mut bucket, &self.quota))
+        Some(work(&mut bucket))
     }
 
     /// How it stands; none where there is no limit.
-    fn standing(&self, key: Key, now: Duration) -> Option<Standing> {
-        self.with(key, now, |bucket, quota| bucket.standing(quota, now))
+    fn standing(&self, key: Key, quota: &Quota, now: Duration) -> Option<Standing> {
+        self.with(key, quota, now, |bucket| bucket.standing(quota, now))
     }
 
-    fn take(&self, key: Key, now: Duration, n: u64) {
+    fn take(&self, key: Key, quota: &Quota, now: Duration, n: u64) {
         if n > 0 {
-            self.with(key, now, |bucket, quota| bucket.take(quota, now, n));
+            self.with(key, quota, now, |bucket| bucket.take(quota, now, n));
         }
     }
 }
@@ -108,8 +114,8 @@ impl Buckets {
 #[derive(Debug, Clone)]
 struct Places {
     all: Option<Arc<Semaphore>>,
-    each: usize,
-    of: Cache<i32, Arc<Semaphore>>,
+    /// By the tenant and how many places it has: with another number it begins anew.
+    of: Cache<(i32, usize), Arc<Semaphore>>,
 }
 
 /// A place, until it is dropped.
@@ -123,7 +129,6 @@ impl Places {
     fn new(limit: InFlight) -> Self {
         Self {
             all: (limit.all > 0).then(|| Arc::new(Semaphore::new(limit.all))),
-            each: limit.tenant,
             of: Cache::builder()
                 .max_capacity(100_000)
                 .time_to_idle(Duration::from_hours(1))
@@ -133,11 +138,13 @@ impl Places {
 
     /// A place, first of the tenant's, so that its crowd waits where nobody else does. Who of the two had none says the
     /// error: the tenant itself, or all together.
-    async fn take(&self, tenant: Option<i32>, within: Duration) -> Result<Place, Full> {
+    async fn take(&self, tenant: Option<i32>, each: usize, within: Duration) -> Result<Place, Full> {
         let begun = Instant::now();
-        let own = match tenant.filter(|_| self.each > 0) {
+        let own = match tenant.filter(|_| each > 0) {
             Some(tenant) => {
-                let own = self.of.get_with(tenant, || Arc::new(Semaphore::new(self.each)));
+                let own = self
+                    .of
+                    .get_with((tenant, each), || Arc::new(Semaphore::new(each)));
                 let turn = tokio::time::timeout(within, own.acquire_owned()).await;
                 Some(turn.ok().and_then(Result::ok).ok_or(Full::Tenant)?)
             }
@@ -191,12 +198,12 @@ impl Limiter {
     pub fn new(settings: Settings) -> Self {
         Self {
             begun: Instant::now(),
-            token_requests: Buckets::new("token", settings.token_requests),
-            tenant_requests: Buckets::new("tenant", settings.tenant_requests),
-            tenant_items: Buckets::new("tenant-items", settings.tenant_items),
-            tenant_bytes: Buckets::new("tenant-bytes", settings.tenant_bytes),
-            machine_items: Buckets::new("machine-items", settings.machine_items),
-            machine_bytes: Buckets::new("machine-bytes", settings.machine_bytes),
+            token_requests: Buckets::new("token"),
+            tenant_requests: Buckets::new("tenant"),
+            tenant_items: Buckets::new("tenant-items"),
+            tenant_bytes: Buckets::new("tenant-bytes"),
+            machine_items: Buckets::new("machine-items"),
+            machine_bytes: Buckets::new("machine-bytes"),
             engine: Places::new(settings.in_flight(Class::Engine)),
             ingest: Places::new(settings.in_flight(Class::Ingest)),
             read: Places::new(settings.in_flight(Class::Read)),
@@ -221,14 +228,10 @@ impl Limiter {
         }
     }
 
-    /// Whether anything limits what engines bring.
-    const fn limits_engines(&self) -> bool {
-        let s = &self.settings;
-        s.tenant_items.is_set()
-            || s.tenant_bytes.is_set()
-            || s.machine_items.is_set()
-            || s.machine_bytes.is_set()
-            || s.ingest.tenant > 0
+    /// The limits that hold for who has these of its own.
+    #[must_use]
+    pub fn of(&self, own: &OwnLimits) -> Settings {
+        own.over(&self.settings)
     }
 }
 
@@ -238,7 +241,7 @@ mod tests {
 
     #[tokio::test]
     async fn one_tenant_does_not_take_every_place() {
-        let places = Places::new(InFlight { all: 3, tenant: 2 });
+        let places = Places::new(InFlight { all: 3, tenant: 0 });
         let soon = Duration::from_millis(20);
         let mut held = Vec::new();
         for (tenant, expected) in [
@@ -249,15 +252,15 @@ mod tests {
             (Some(3), Some(Full::All)),
             (None, Some(Full::All)),
         ] {
-            let place = places.take(tenant, soon).await;
+            let place = places.take(tenant, 2, soon).await;
             assert_eq!(place.as_ref().err().copied(), expected, "{tenant:?}");
             held.extend(place);
         }
         held.remove(0);
-        assert!(places.take(Some(1), soon).await.is_ok());
+        assert!(places.take(Some(1), 2, soon).await.is_ok());
         let open = Places::new(InFlight { all: 0, tenant: 0 });
         for _ in 0..50 {
-            std::mem::forget(open.take(Some(1), soon).await.expect("no limit"));
+            std::mem::forget(open.take(Some(1), 0, soon).await.expect("no limit"));
         }
     }
 
@@ -267,19 +270,30 @@ mod tests {
             per_minute: 60,
             burst: Duration::from_secs(2),
         };
-        let buckets = Buckets::new("tenant", quota);
+        let buckets = Buckets::new("tenant");
         let now = Duration::from_secs(5);
-        buckets.take((1, 0), now, 5);
-        assert_eq!(buckets.standing((1, 0), now).expect("a limit").left, 0);
-        assert_eq!(buckets.standing((2, 0), now).expect("a limit").left, 2);
-        let none = Buckets::new(
-            "tenant",
+        buckets.take((1, 0), &quota, now, 5);
+        assert_eq!(buckets.standing((1, 0), &quota, now).expect("a limit").left, 0);
+        assert_eq!(buckets.standing((2, 0), &quota, now).expect("a limit").left, 2);
+        // A smaller one is felt at once, a larger one as time brings it.
+        let (small, large) = (
             Quota {
-                per_minute: 0,
+                per_minute: 30,
+                ..quota
+            },
+            Quota {
+                per_minute: 120,
                 ..quota
             },
         );
-        none.take((1, 0), now, 5);
-        assert_eq!(none.standing((1, 0), now), None);
+        assert_eq!(buckets.standing((2, 0), &small, now).expect("a limit").left, 1);
+        let later = now + Duration::from_secs(1);
+        assert_eq!(buckets.standing((2, 0), &large, later).expect("a limit").left, 3);
+        let none = Quota {
+            per_minute: 0,
+            ..quota
+        };
+        buckets.take((1, 0), &none, now, 5);
+        assert_eq!(buckets.standing((1, 0), &none, now), None);
     }
 }

@@ -6,7 +6,8 @@ use uuid::Uuid;
 
 use super::queries;
 use crate::app::App;
-use crate::db::{DbError, Tenant};
+use crate::db::{Db, DbError, Tenant};
+use crate::kernel::keyring::Keyring;
 use crate::manage::erase::{self, Counts, Kind};
 
 /// How often it is looked whether a tenant was deleted.
@@ -22,7 +23,7 @@ pub async fn erase(app: App, stop: CancellationToken) {
             Ok(tenants) => {
                 for tenant in tenants {
                     // One tenant's trouble is not the others'.
-                    if let Err(e) = erase_tenant(&app, tenant, owner, &stop).await {
+                    if let Err(e) = erase_tenant((&app.db, &app.ring), tenant, owner, &stop).await {
                         tracing::warn!(tenant = tenant.id(), cause = %e, "a tenant was not erased to the end and will be later");
                     }
                 }
@@ -37,13 +38,20 @@ pub async fn erase(app: App, stop: CancellationToken) {
     }
 }
 
+/// Erases one that nobody erases, at once.
+///
+/// # Errors
+/// As the statements fail: then it is done later by who serves.
+pub async fn erase_now(db: &Db, ring: &Keyring, tenant: Tenant) -> Result<(), DbError> {
+    erase_tenant((db, ring), tenant, Uuid::now_v7(), &CancellationToken::new()).await
+}
+
 async fn erase_tenant(
-    app: &App,
+    (db, ring): (&Db, &Keyring),
     tenant: Tenant,
     owner: Uuid,
     stop: &CancellationToken,
 ) -> Result<(), DbError> {
-    let db = &app.db;
     let Some(actor) = queries::claim_erasure(db, tenant, owner).await? else {
         return Ok(());
     };
@@ -60,9 +68,7 @@ async fn erase_tenant(
     }
     queries::forget(db, tenant).await?;
     // As the command line proves it.
-    let digest = app
-        .ring
-        .token_hash(&format!("erasure/{}/everything", tenant.id()));
+    let digest = ring.token_hash(&format!("erasure/{}/everything", tenant.id()));
     erase::insert(db, tenant, Kind::Tenant, &actor, &digest, true, &counts).await?;
     queries::update_erasure(db, tenant, owner, fresh, true).await?;
     tracing::info!(tenant = tenant.id(), rows = counts.total(), "a tenant was erased");

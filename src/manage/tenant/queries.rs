@@ -1,11 +1,18 @@
 //! Tenants in the database.
 
+mod import;
+
+pub use import::{
+    Imported, Move, get_move, insert_import, record_export, release_import, renew_import, update_imported,
+};
+
 use jiff::Timestamp;
 use rand::RngExt as _;
 use serde_json::json;
 use uuid::Uuid;
 
 use crate::db::{Db, DbError, Tenant, TenantTx, sql};
+use crate::http::limits::OwnLimits;
 use crate::kernel::keyring::Keyring;
 use crate::kernel::secret::{self, Kind};
 
@@ -157,6 +164,50 @@ pub async fn update(db: &Db, tenant: i32, change: &Change<'_>) -> Result<(), DbE
     if !done.is_empty() {
         tx.record("tenant.change", "", done.into()).await?;
     }
+    tx.commit().await
+}
+
+/// The limits that a tenant has of its own.
+///
+/// # Errors
+/// As the statement fails.
+pub async fn get_limits(db: &Db, tenant: Tenant) -> Result<OwnLimits, DbError> {
+    let mut connection = db.connection().await?;
+    let tx = db.platform(&mut connection).await?;
+    let row = tx.query_opt(sql!("platform/get_limits"), &[&tenant.id()]).await?;
+    tx.commit().await?;
+    Ok(row.as_ref().map(OwnLimits::from_row).unwrap_or_default())
+}
+
+/// Gives a tenant limits of its own, which were checked; those that it had are gone.
+///
+/// # Errors
+/// As the statements fail.
+pub async fn update_limits(db: &Db, tenant: Tenant, own: &OwnLimits) -> Result<(), DbError> {
+    let mut connection = db.connection().await?;
+    let tx = db.platform(&mut connection).await?;
+    tx.execute(
+        sql!("tenant/upsert_limits"),
+        &[
+            &tenant.id(),
+            &own.token_requests,
+            &own.tenant_requests,
+            &own.tenant_items,
+            &own.tenant_bytes,
+            &own.machine_items,
+            &own.machine_bytes,
+            &own.pushes,
+            &own.reads,
+            &own.heavy,
+            &own.changes,
+            &own.streams,
+            &own.rules,
+            &own.lapi_servers,
+        ],
+    )
+    .await?;
+    let tx = tx.into_tenant(tenant).await?;
+    tx.record("tenant.limits", "", json!(own)).await?;
     tx.commit().await
 }
 

@@ -10,6 +10,7 @@ use super::model::is_name;
 use super::queries::{self, Change, TenantRow};
 use crate::app::App;
 use crate::db::Tenant;
+use crate::http::limits::OwnLimits;
 use crate::http::{ActsBy as _, ApiError, JsonBody, Principal, Problem, QueryOf, Trace};
 use crate::kernel::time::rfc3339_millis;
 use crate::manage::erase;
@@ -23,6 +24,7 @@ pub fn routes() -> OpenApiRouter<App> {
         .routes(routes!(list))
         .routes(routes!(show, change, delete))
         .routes(routes!(usage))
+        .routes(routes!(limits, set_limits))
         .layer(DefaultBodyLimit::max(8 * 1024))
 }
 
@@ -221,6 +223,82 @@ async fn usage(
     let months = query.check()?;
     let (_, tenant) = owner(&app, &id).await?;
     Ok(Json(stats::list_usage(&app.db, tenant, months).await?))
+}
+
+/// A tenant's limits.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct LimitsView {
+    /// Those of its own; null is as configured.
+    own: OwnLimits,
+    /// What holds for its requests.
+    in_force: InForce,
+}
+
+/// Limits that hold; 0 is no limit.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[allow(missing_docs)]
+pub struct InForce {
+    token_requests: u64,
+    tenant_requests: u64,
+    tenant_items: u64,
+    tenant_bytes: u64,
+    machine_items: u64,
+    machine_bytes: u64,
+    pushes: usize,
+    reads: usize,
+    heavy: usize,
+    changes: usize,
+}
+
+impl LimitsView {
+    fn of(app: &App, own: OwnLimits) -> Self {
+        let limits = app.limits.of(&own);
+        Self {
+            own,
+            in_force: InForce {
+                token_requests: limits.token_requests.per_minute,
+                tenant_requests: limits.tenant_requests.per_minute,
+                tenant_items: limits.tenant_items.per_minute,
+                tenant_bytes: limits.tenant_bytes.per_minute,
+                machine_items: limits.machine_items.per_minute,
+                machine_bytes: limits.machine_bytes.per_minute,
+                pushes: limits.ingest.tenant,
+                reads: limits.read.tenant,
+                heavy: limits.heavy.tenant,
+                changes: limits.change.tenant,
+            },
+        }
+    }
+}
+
+/// The limits of a tenant.
+#[utoipa::path(get, path = "/api/tenants/{id}/limits", tag = "Tenants", operation_id = "get_tenant_limits", params(("id" = i32, Path)),
+    responses((status = 200, body = LimitsView), (status = 401, body = Problem), (status = 404, body = Problem)))]
+async fn limits(State(app): State<App>, Path(id): Path<String>) -> Result<Json<LimitsView>, ApiError> {
+    let (_, tenant) = owner(&app, &id).await?;
+    let own = queries::get_limits(&app.db, tenant).await?;
+    Ok(Json(LimitsView::of(&app, own)))
+}
+
+/// Gives a tenant limits of its own, in place of those that it had: what is not said or null is as configured. Felt on every
+/// replica within five seconds.
+#[utoipa::path(put, path = "/api/tenants/{id}/limits", tag = "Tenants", operation_id = "set_tenant_limits", params(("id" = i32, Path)), request_body = OwnLimits,
+    responses((status = 200, body = LimitsView), (status = 400, body = Problem), (status = 401, body = Problem), (status = 404, body = Problem), (status = 413, body = Problem), (status = 415, body = Problem)))]
+async fn set_limits(
+    State(app): State<App>,
+    trace: Trace,
+    principal: Principal,
+    Path(id): Path<String>,
+    JsonBody(own): JsonBody<OwnLimits>,
+) -> Result<Json<LimitsView>, ApiError> {
+    let app = app.by(trace.by(&principal.actor()));
+    let (_, tenant) = owner(&app, &id).await?;
+    own.check().map_err(ApiError::Invalid)?;
+    queries::update_limits(&app.db, tenant, &own).await?;
+    app.auth.forget_limits(tenant.id()).await;
+    Ok(Json(LimitsView::of(&app, own)))
 }
 
 /// The tenant that a path names, if it is in service.

@@ -21,13 +21,16 @@ use super::jobs::listen;
 use super::model::{Kinds, Resume, Since, frame, resume, tag_of};
 use super::queries;
 use crate::app::App;
+use crate::http::limits::OwnLimits;
 use crate::http::{ApiError, FieldError, Operator, Problem, QueryOf, Shown, Turns};
 use crate::kernel::time::rfc3339_millis;
 use crate::manage::alert::{Conditions, Filter};
 use follow::{EVENTS, Follow};
 
 /// Streams of this process, and of one tenant on it.
-static STREAMS: LazyLock<Turns> = LazyLock::new(|| Turns::new(400, 20));
+static STREAMS: LazyLock<Turns> = LazyLock::new(|| Turns::new(400, STREAM_LIMIT));
+/// Streams of one tenant, where it has no limit of its own.
+const STREAM_LIMIT: usize = 20;
 /// A client that was cut comes again after this time.
 const RETRY: Duration = Duration::from_secs(2);
 
@@ -121,7 +124,11 @@ async fn follow(
         return Err(ApiError::Unavailable(1));
     }
     let tenant = operator.tenant;
-    let turn = STREAMS.take(tenant.id(), Duration::from_millis(100)).await;
+    let own = app.auth.own_limits(tenant.id()).await;
+    let most = OwnLimits::many(own.streams, STREAM_LIMIT);
+    let turn = STREAMS
+        .take_of(tenant.id(), most, Duration::from_millis(100))
+        .await;
     let turn = turn.ok_or(ApiError::TooMany("too many streams are open", 15))?;
     let log = queries::get_event_log(&app.db).await?;
     let tag = tag_of(&app.ring, tenant.id(), &log);
