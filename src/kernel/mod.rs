@@ -5,6 +5,7 @@ pub mod csv;
 pub mod duration;
 pub mod geo;
 pub mod keyring;
+pub mod mailbox;
 pub mod net;
 pub mod page;
 pub mod password;

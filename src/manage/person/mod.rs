@@ -9,4 +9,4 @@ pub use queries::{
     Gone, NewPerson, PersonRow, add, find, list, list_members, remove, reset, set_admin, set_disabled,
     set_role,
 };
-pub use routes::routes;
+pub use routes::{count_entry, is_secure, note_refused, routes, session_cookie};
