@@ -206,13 +206,30 @@ impl Login {
         let issuer = text(&ISSUER, expected, &is_issuer)?;
         let client_id = text(&CLIENT_ID, "a text without spaces", &plain)?;
         let client_secret = source.find(&CLIENT_SECRET)?;
+        let scopes = text(&SCOPES, "words with spaces between them", &|text| {
+            text.len() <= 1000 && text.bytes().all(|b| b.is_ascii_graphic() || b == b' ')
+        })?;
+        let known = |text: &str| [REDIRECT_PATH.default, "/api/auth/callback/oidc"].contains(&text);
+        let redirect_path = text(
+            &REDIRECT_PATH,
+            "/api/auth/callback or /api/auth/callback/oidc",
+            &known,
+        )?;
+        let mut claims = Vec::new();
+        for setting in [&SUBJECT_CLAIM, &EMAIL_CLAIM, &GROUPS_CLAIM] {
+            claims.push((setting, text(setting, "the name of a claim", &plain)?));
+        }
         let Some(issuer) = issuer else {
             // Half of it is a mistake: people would find no login and nobody would know why.
-            return match (client_id, client_secret) {
-                (None, None) => Ok(None),
-                (Some(_), _) => Err(missing(&ISSUER, &CLIENT_ID)),
-                (None, Some(_)) => Err(missing(&ISSUER, &CLIENT_SECRET)),
-            };
+            let said = [
+                (&CLIENT_ID, client_id.is_some()),
+                (&CLIENT_SECRET, client_secret.is_some()),
+                (&SCOPES, scopes.is_some()),
+                (&REDIRECT_PATH, redirect_path.is_some()),
+            ];
+            let claims = claims.iter().map(|(setting, claim)| (*setting, claim.is_some()));
+            let said = said.into_iter().chain(claims).find(|(_, is_said)| *is_said);
+            return said.map_or(Ok(None), |(setting, _)| Err(missing(&ISSUER, setting)));
         };
         let client_id = client_id.ok_or_else(|| missing(&CLIENT_ID, &ISSUER))?;
         if !has_public_url {
@@ -221,34 +238,22 @@ impl Login {
                 needed_by: ISSUER.key,
             });
         }
-        let scopes = text(&SCOPES, "words with spaces between them", &|text| {
-            text.len() <= 1000 && text.bytes().all(|b| b.is_ascii_graphic() || b == b' ')
-        })?;
         let mut scopes = scopes.unwrap_or_else(|| SCOPES.default.to_owned());
         if !scopes.split(' ').any(|scope| scope == "openid") {
             scopes = format!("openid {scopes}").trim_end().to_owned();
         }
-        let known = |text: &str| [REDIRECT_PATH.default, "/api/auth/callback/oidc"].contains(&text);
-        let redirect_path = text(
-            &REDIRECT_PATH,
-            "/api/auth/callback or /api/auth/callback/oidc",
-            &known,
-        )?;
-        let claim = |setting: &Setting| {
-            let found = text(setting, "the name of a claim", &plain)?;
-            Ok::<_, ConfigError>(found.unwrap_or_else(|| setting.default.to_owned()))
+        let claim = |n: usize| {
+            let (setting, said) = &claims[n];
+            said.clone().unwrap_or_else(|| setting.default.to_owned())
         };
+        let claims = [claim(0), claim(1), claim(2)];
         Ok(Some(Self {
             issuer,
             client_id,
             client_secret: client_secret.map(|found| found.secret()).transpose()?,
             scopes,
             redirect_path: redirect_path.unwrap_or_else(|| REDIRECT_PATH.default.to_owned()),
-            claims: [
-                claim(&SUBJECT_CLAIM)?,
-                claim(&EMAIL_CLAIM)?,
-                claim(&GROUPS_CLAIM)?,
-            ],
+            claims,
             require_verified_email,
         }))
     }

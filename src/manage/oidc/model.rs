@@ -98,6 +98,6 @@ mod tests {
             verifier: "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk".to_owned(),
             ..Pending::new(0)
         };
-        assert_eq!(pending.challenge(), "E9Melhoa2OwvFrEMTJguCHaAdZd4xgzV2FYBW2gZQIk");
+        assert_eq!(pending.challenge(), "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM");
     }
 }
