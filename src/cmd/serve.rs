@@ -49,7 +49,7 @@ pub async fn run(config: Config, file: Option<PathBuf>, args: Args) -> anyhow::R
     start_logging(&config);
     let mut installation = Installation::open(config).await?;
     installation.file = file;
-    let result = serve(&installation, args).await;
+    let result = Box::pin(serve(&installation, args)).await;
     installation.close().await;
     result
 }

@@ -207,7 +207,7 @@ impl Login {
         let client_id = text(&CLIENT_ID, "a text without spaces", &plain)?;
         let client_secret = source.find(&CLIENT_SECRET)?;
         let scopes = text(&SCOPES, "words with spaces between them", &|text| {
-            text.len() <= 1000 && text.bytes().all(|b| b.is_ascii_graphic() || b == b' ')
+            (1..=1000).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_graphic() || b == b' ')
         })?;
         let known = |text: &str| [REDIRECT_PATH.default, "/api/auth/callback/oidc"].contains(&text);
         let redirect_path = text(
@@ -240,7 +240,7 @@ impl Login {
         }
         let mut scopes = scopes.unwrap_or_else(|| SCOPES.default.to_owned());
         if !scopes.split(' ').any(|scope| scope == "openid") {
-            scopes = format!("openid {scopes}").trim_end().to_owned();
+            scopes.insert_str(0, "openid ");
         }
         let claim = |n: usize| {
             let (setting, said) = &claims[n];

@@ -1,4 +1,4 @@
-//! An OpenID Connect provider: what it says of itself, its keys, and what it tells of who logged in.
+//! An `OpenID` Connect provider: what it says of itself, its keys, and what it tells of who logged in.
 //!
 //! The operator named it, but what it answers is still read as a stranger's: bounded, with a deadline, following nothing,
 //! and nothing of it counts before its signature, its issuer and whom it is for were looked at.
@@ -205,7 +205,12 @@ impl Provider {
             }
             _ => claims,
         };
-        Claims::read(claims, &self.settings.names, self.settings.require_verified_email).map_err(wrong)
+        Claims::read(
+            &claims,
+            &self.settings.names,
+            self.settings.require_verified_email,
+        )
+        .map_err(wrong)
     }
 
     /// Reads what the provider sends to log somebody out.

@@ -26,6 +26,7 @@ mod metrics;
 mod oidc;
 mod oidc_forged;
 mod oidc_logout;
+mod oidc_settings;
 mod pages;
 mod people;
 mod retention;

@@ -68,6 +68,8 @@ pub struct Said {
     /// The next answers of the token endpoint, by code.
     pub tokens: BTreeMap<String, (u16, String)>,
     pub userinfo: Value,
+    /// The form that the token endpoint got last.
+    pub last_form: BTreeMap<String, String>,
     /// How often each path was asked.
     pub asked: BTreeMap<&'static str, usize>,
     /// Logout tokens that somebody sent here.
@@ -150,6 +152,7 @@ async fn token(State(forger): State<Forger>, body: String) -> Response {
     let form: Query<BTreeMap<String, String>> = Query::try_from_uri(&query).expect("a form");
     let mut said = forger.count("token");
     let answer = said.tokens.remove(&form["code"]);
+    said.last_form = form.0;
     let (status, text) = answer.unwrap_or_else(|| (400, r#"{"error":"invalid_grant"}"#.to_owned()));
     let status = StatusCode::from_u16(status).expect("a status");
     let head = [

@@ -68,7 +68,8 @@ impl Auth {
     /// cannot be found out.
     pub async fn authenticate(&self, shown: &Shown) -> Result<Principal, ApiError> {
         if let Some(who) = &shown.asserted {
-            return self.of_proxy(shown, who).await;
+            // Large, and every look-up would hold it.
+            return Box::pin(self.of_proxy(shown, who)).await;
         }
         if shown.is_cookie && !shown.text.starts_with(Kind::ApiToken.prefix()) {
             return self.of_cookie(shown).await;

@@ -51,7 +51,7 @@ pub enum Session {
         places: Vec<Place>,
     },
     /// Of who showed an API token.
-    Program(Program, i64),
+    Program(Box<Program>, i64),
 }
 
 /// A tenant that a person belongs to.
@@ -304,7 +304,8 @@ impl Auth {
             let found = tx
                 .query_opt(sql!("platform/get_token_by_id"), &[&tenant, &token])
                 .await?;
-            found.map(|found| Session::Program(Program::from_row(&found), token.unwrap_or_default()))
+            found
+                .map(|found| Session::Program(Box::new(Program::from_row(&found)), token.unwrap_or_default()))
         };
         tx.commit().await?;
         Ok(session.map(Arc::new))

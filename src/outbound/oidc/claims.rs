@@ -52,7 +52,7 @@ impl Claims {
     /// # Errors
     /// What is missing.
     pub(super) fn read(
-        claims: Map<String, Value>,
+        claims: &Map<String, Value>,
         names: &Names,
         require_verified: bool,
     ) -> Result<Self, &'static str> {
@@ -63,17 +63,17 @@ impl Claims {
         };
         let sub = short(claims.get("sub")).ok_or("the token has no subject")?;
         let subject =
-            short(find(&claims, &names.subject)).ok_or("the claim that tells people apart is missing")?;
+            short(find(claims, &names.subject)).ok_or("the claim that tells people apart is missing")?;
         let verified = match claims.get("email_verified") {
             Some(Value::Bool(verified)) => *verified,
             // Some providers write it so.
             Some(Value::String(text)) => text == "true",
             _ => false,
         };
-        let address = find(&claims, &names.email).and_then(Value::as_str);
+        let address = find(claims, &names.email).and_then(Value::as_str);
         let address = address.filter(|_| verified || !require_verified).and_then(email);
         let name = claims.get("name").and_then(Value::as_str).map(str::trim);
-        let groups = match find(&claims, &names.groups) {
+        let groups = match find(claims, &names.groups) {
             Some(Value::Array(all)) => all.iter().filter_map(Value::as_str).take(GROUPS).collect(),
             Some(Value::String(one)) => vec![one.as_str()],
             _ => Vec::new(),
@@ -111,7 +111,7 @@ mod tests {
         }
     }
 
-    fn map(value: Value) -> Map<String, Value> {
+    fn map(value: &Value) -> Map<String, Value> {
         value.as_object().unwrap().clone()
     }
 
@@ -136,9 +136,9 @@ mod tests {
             (json!({"email": 5, "email_verified": true}), true, None),
             (json!({"email_verified": true}), true, None),
         ] {
-            let mut all = map(claims.clone());
+            let mut all = map(&claims);
             all.insert("sub".to_owned(), json!("1"));
-            let read = Claims::read(all, &names(), strict).unwrap();
+            let read = Claims::read(&all, &names(), strict).unwrap();
             assert_eq!(read.email.as_deref(), expected, "{claims}");
         }
     }
@@ -161,14 +161,14 @@ mod tests {
             ),
             ("a.b", json!({"a": "b"}), &[]),
         ] {
-            let mut all = map(claims);
+            let mut all = map(&claims);
             all.insert("sub".to_owned(), json!("1"));
             let names = Names {
                 groups: name.to_owned(),
                 ..names()
             };
             assert_eq!(
-                Claims::read(all, &names, true).unwrap().groups,
+                Claims::read(&all, &names, true).unwrap().groups,
                 expected,
                 "{name}"
             );
@@ -185,7 +185,7 @@ mod tests {
             json!({"sub": "a".repeat(256)}),
         ] {
             assert!(
-                Claims::read(map(claims.clone()), &names(), true).is_err(),
+                Claims::read(&map(&claims), &names(), true).is_err(),
                 "{claims}"
             );
         }
@@ -193,8 +193,8 @@ mod tests {
             subject: "oid".to_owned(),
             ..names()
         };
-        assert!(Claims::read(map(json!({"sub": "1"})), &names, true).is_err());
-        let read = Claims::read(map(json!({"sub": "1", "oid": "x", "sid": "s"})), &names, true).unwrap();
+        assert!(Claims::read(&map(&json!({"sub": "1"})), &names, true).is_err());
+        let read = Claims::read(&map(&json!({"sub": "1", "oid": "x", "sid": "s"})), &names, true).unwrap();
         assert_eq!(
             (&*read.sub, &*read.subject, read.sid.as_deref()),
             ("1", "x", Some("s"))

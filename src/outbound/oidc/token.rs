@@ -32,7 +32,7 @@ pub(super) struct Key {
     algorithm: Option<String>,
     kind: String,
     curve: Option<String>,
-    key: DecodingKey,
+    verifies: DecodingKey,
 }
 
 /// The keys of a document that sign; none where it is no document of keys.
@@ -54,7 +54,7 @@ fn read_key(value: &Value) -> Option<Key> {
         id: text("kid"),
         algorithm: text("alg"),
         curve: text("crv"),
-        key: DecodingKey::from_jwk(&jwk).ok()?,
+        verifies: DecodingKey::from_jwk(&jwk).ok()?,
         kind,
     })
 }
@@ -117,7 +117,7 @@ impl Head {
         rules.validate_exp = false;
         rules.validate_nbf = false;
         rules.validate_aud = false;
-        let read = jsonwebtoken::decode::<Map<String, Value>>(text, &key.key, &rules);
+        let read = jsonwebtoken::decode::<Map<String, Value>>(text, &key.verifies, &rules);
         read.map(|read| read.claims)
             .map_err(|_| "the token's signature does not hold")
     }

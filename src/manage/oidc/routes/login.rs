@@ -74,7 +74,7 @@ fn keep(app: &App, parts: &Parts, headers: &mut HeaderMap, value: &str, seconds:
         (status = 503, body = Problem, description = "the provider cannot be asked")))]
 pub async fn callback(State(app): State<App>, request: Request<Body>) -> Response {
     let (parts, _) = request.into_parts();
-    match finish(&app, &parts).await {
+    match Box::pin(finish(&app, &parts)).await {
         Ok(session) => welcome(&app, &parts, &session),
         Err(refusal) => refuse(&parts.headers, refusal),
     }

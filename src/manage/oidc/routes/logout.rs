@@ -69,7 +69,7 @@ pub async fn logout(
     Ok(([(header::SET_COOKIE, NO_COOKIE)], Json(view)).into_response())
 }
 
-/// The provider says that somebody is logged out (OpenID Connect Back-Channel Logout 1.0): their sessions end on every
+/// The provider says that somebody is logged out (`OpenID` Connect Back-Channel Logout 1.0): their sessions end on every
 /// replica within five seconds.
 #[utoipa::path(post, path = "/api/auth/backchannel-logout", tag = "Users", operation_id = "logout_from_provider",
     request_body(content = String, content_type = "application/x-www-form-urlencoded", description = "`logout_token=…`"),

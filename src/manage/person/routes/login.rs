@@ -104,6 +104,7 @@ pub async fn login(State(app): State<App>, request: Request<Body>) -> Response {
 }
 
 /// What a browser keeps of a session, for the request that it is made by.
+#[must_use]
 pub fn session_cookie(
     app: &App,
     headers: &HeaderMap,
