@@ -184,10 +184,7 @@ mod tests {
             json!({"sub": "a\nb"}),
             json!({"sub": "a".repeat(256)}),
         ] {
-            assert!(
-                Claims::read(&map(&claims), &names(), true).is_err(),
-                "{claims}"
-            );
+            assert!(Claims::read(&map(&claims), &names(), true).is_err(), "{claims}");
         }
         let names = Names {
             subject: "oid".to_owned(),
