@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Installs what is missing, and nothing else.   dev/deps.sh run|test
 #   run   a C compiler, git, curl, root certificates, a PostgreSQL server
-#   test  also Python, and in target/lab: Debian's CrowdSec, unpacked, and PyPI's cscapi (real clients for the tests)
+#   test  also Python and Node, and in target/lab: Debian's CrowdSec, unpacked, and PyPI's cscapi (real clients for the tests),
+#         npm's oidc-provider (a real identity provider)
 set -euo pipefail
 cd "$(dirname "$0")/.."
 what=${1:-run}
@@ -85,6 +86,11 @@ if [ "$what" = test ] && [ ! -e "$lab/venv/.cscapi-0.7.0" ]; then
   command -v python3 >/dev/null || need python3
   python3 -c 'import ensurepip, venv' 2>/dev/null || need python3-venv
 fi
+if [ "$what" = test ]; then
+  # Node's own packages bring npm along; Debian's does not.
+  command -v node >/dev/null || need nodejs
+  command -v npm >/dev/null || need npm
+fi
 if [ "${#packages[@]}" -gt 0 ]; then install_packages; fi
 
 if ! dev/postgres-bin.sh >/dev/null; then
@@ -99,4 +105,5 @@ if [ "$what" = test ]; then
   mkdir -p "$lab"
   get_crowdsec
   get_cscapi
+  dev/oidc-provider.sh >/dev/null || loud "npm's oidc-provider cannot be had."
 fi

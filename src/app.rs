@@ -19,6 +19,7 @@ use crate::outbound::directory::Directory;
 use crate::outbound::geoip::Geoip;
 use crate::outbound::lapi::Lapis;
 use crate::outbound::logs::Logs;
+use crate::outbound::oidc::Provider;
 
 /// What the operator of this installation decided.
 #[derive(Debug, Clone)]
@@ -103,6 +104,8 @@ pub struct App {
     pub directory: Directory,
     /// The tenants' log stores.
     pub logs: Logs,
+    /// Where people log in, where it is not here.
+    pub provider: Option<Provider>,
     /// The operator's decisions.
     pub settings: Arc<Settings>,
     /// Rung when this process put something into the outbox: a hint, so that its own worker need not wait for its

@@ -25,6 +25,11 @@ REFUSED = [
     ("no replica", ["database.existingSecret=a", "replicaCount=0"], "replicaCount"),
     ("a URL without slash", ["database.existingSecret=a", "publicUrl=https://gate.example.org"], "publicUrl"),
     ("a secret in config", ["database.existingSecret=a", "config.secret_key=x"], "config"),
+    ("a provider without name", ["database.existingSecret=a", "oidc.issuer=https://id.example.org", "publicUrl=https://g.example.org/"], "clientId"),
+    ("a provider and no way back", ["database.existingSecret=a", "oidc.issuer=https://id.example.org", "oidc.clientId=g"], "publicUrl"),
+    ("a provider in plain text", ["database.existingSecret=a", "oidc.issuer=http://id.example.org"], "issuer"),
+    ("a role that is none", ["database.existingSecret=a", "oidc.groups[0]=ops=acme:root"], "groups"),
+    ("every proxy", ["database.existingSecret=a", "authHeaders.proxies[0]=0.0.0.0/0"], "proxies"),
     ("ingress without host", ["database.existingSecret=a", "ingress.enabled=true"], "hosts"),
 ]
 

@@ -1,1 +1,1 @@
-SELECT person_id, role, created_at FROM membership WHERE tenant_id = $1 ORDER BY person_id
+SELECT person_id, role, origin, created_at FROM membership WHERE tenant_id = $1 ORDER BY person_id

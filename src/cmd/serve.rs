@@ -15,6 +15,7 @@ use tokio_util::task::TaskTracker;
 use tracing_subscriber::EnvFilter;
 
 mod limits;
+mod oidc;
 mod upkeep;
 
 use super::context::{FirstStart, Installation, set_fact};
@@ -48,7 +49,7 @@ pub async fn run(config: Config, file: Option<PathBuf>, args: Args) -> anyhow::R
     start_logging(&config);
     let mut installation = Installation::open(config).await?;
     installation.file = file;
-    let result = serve(&installation, args).await;
+    let result = Box::pin(serve(&installation, args)).await;
     installation.close().await;
     result
 }
@@ -186,7 +187,8 @@ fn gate(installation: &Installation, listens: Option<SocketAddr>) -> anyhow::Res
     );
     let app = App {
         auth: Auth::new(db.clone(), ring.clone())
-            .behind(origin(config), config.server.trusted_proxies.clone()),
+            .behind(origin(config), config.server.trusted_proxies.clone())
+            .vouched_by(config.oidc.proxies.clone(), oidc::groups(config)?),
         refusals: Refusals::new(db.clone()),
         limits: Limiter::new(limits::settings(config)),
         db,
@@ -196,6 +198,7 @@ fn gate(installation: &Installation, listens: Option<SocketAddr>) -> anyhow::Res
         lapis: super::lapi::client(config, listens)?,
         directory: super::ipinfo::directory(config, listens)?,
         logs: super::analyzer::client(config, listens)?,
+        provider: oidc::provider(config)?,
         settings: Arc::new(settings),
         outbox: Arc::new(Notify::new()),
         partitions: Arc::new(Notify::new()),

@@ -72,6 +72,11 @@ pub enum Command {
         /// Their address.
         email: String,
     },
+    /// Forget who a person is at the identity provider: whoever comes next with their verified address is them.
+    Unlink {
+        /// Their address.
+        email: String,
+    },
     /// Let a person in again.
     Enable {
         /// Their address.
@@ -182,6 +187,13 @@ async fn act(installation: &Installation, output: Output, command: Command) -> a
             output.print(&json!({ "id": id, "token": token }), || set_with(&token))
         }
         Command::Disable { email } => disable(installation, output, &email, true).await,
+        Command::Unlink { email } => {
+            let id = known(installation, &email).await?;
+            let gone = person::unlink(db, id).await?;
+            output.print(&json!({ "id": id, "identities": gone }), || {
+                format!("{email} is linked to nobody at a provider any more")
+            })
+        }
         Command::Enable { email } => disable(installation, output, &email, false).await,
     }
 }

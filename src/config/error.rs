@@ -53,6 +53,14 @@ pub enum ConfigError {
         /// The form it should have.
         expected: String,
     },
+    /// A setting that another one needs.
+    #[error("`{key}` is missing: `{needed_by}` needs it")]
+    Missing {
+        /// Path of the setting that is not there.
+        key: &'static str,
+        /// Path of the one that is.
+        needed_by: &'static str,
+    },
     /// `${VARIABLE}` in the file, but the variable is not set and has no default.
     #[error(
         "`{key}` at line {line} uses ${{{variable}}}, which is not set; set it or write ${{{variable}:-default}}"

@@ -13,6 +13,7 @@ mod ip_info;
 mod lapi;
 mod limits;
 mod logging;
+mod oidc;
 mod outbound;
 mod retention;
 mod security;
@@ -43,6 +44,7 @@ pub use ip_info::{IpInfo, IpSource, NameServer, WhoisServer};
 pub use lapi::{LapiServer, lapi_servers};
 pub use limits::Limits;
 pub use logging::{LogFormat, Logging};
+pub use oidc::{GroupGrant, Login, Oidc, ROLES};
 pub use outbound::Outbound;
 pub use retention::Retention;
 pub use server::Server;
@@ -67,6 +69,8 @@ pub struct Config {
     pub outbound: Outbound,
     /// Who is asked about addresses.
     pub ip_info: IpInfo,
+    /// Logins through an identity provider, and persons that a proxy names.
+    pub oidc: Oidc,
     /// The key that seals stored credentials, at least 32 bytes.
     pub secret_key: Option<SecretString>,
     /// The first import of filter rules.
@@ -96,8 +100,10 @@ impl Config {
         environment: &dyn Fn(&str) -> Option<String>,
     ) -> Result<Self, ConfigError> {
         let source = Source::new(file, environment)?;
+        let server = Server::read(&source)?;
         Ok(Self {
-            server: Server::read(&source)?,
+            oidc: Oidc::read(&source, server.public_url.is_some())?,
+            server,
             data_dir: server::data_dir(&source)?,
             database: Database::read(&source)?,
             capi: Capi::read(&source)?,

@@ -3,7 +3,7 @@
 use std::sync::LazyLock;
 
 use super::{
-    capi, database, enrolment, events, filters, geoip, ip_info, limits, logging, outbound, retention,
+    capi, database, enrolment, events, filters, geoip, ip_info, limits, logging, oidc, outbound, retention,
     security, server,
 };
 
@@ -83,6 +83,7 @@ pub fn table() -> &'static [Setting] {
             outbound::SETTINGS,
             ip_info::SETTINGS,
             security::SETTINGS,
+            oidc::SETTINGS,
             filters::SETTINGS,
             events::SETTINGS,
             geoip::SETTINGS,

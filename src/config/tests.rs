@@ -325,6 +325,7 @@ fn table_is_complete() {
         include_str!("outbound.rs"),
         include_str!("ip_info.rs"),
         include_str!("security.rs"),
+        include_str!("oidc.rs"),
         include_str!("filters.rs"),
         include_str!("events.rs"),
         include_str!("geoip.rs"),

@@ -54,6 +54,15 @@ impl Trace {
     }
 }
 
+impl From<Option<IpAddr>> for Trace {
+    fn from(source: Option<IpAddr>) -> Self {
+        Self {
+            source,
+            request: None,
+        }
+    }
+}
+
 impl<S: Send + Sync> FromRequestParts<S> for Trace {
     type Rejection = Infallible;
 

@@ -15,9 +15,10 @@ mod turns;
 
 pub use acting::{Acting, ActsBy, Trace};
 pub use auth::{
-    Actor, Auth, COOKIE, Caller, Client, Delivery, Editor, FeedReader, MAX_AGE, Machine, NAME_LIMIT,
-    NO_COOKIE, NewSession, Operator, Owner, Permission, Permissions, Principal, Role, Scope, SessionToken,
-    Shown, Who, access, bearer, client, csrf, form_pairs, guard, locate,
+    Actor, Auth, COOKIE, Caller, Client, Delivery, Editor, FeedReader, Gives, Grant, GroupRoles, How,
+    Identity, LoggedOut, MAX_AGE, Machine, NAME_LIMIT, NO_COOKIE, NewSession, Operator, Origin, Owner,
+    Permission, Permissions, Principal, Refused, Role, Scope, SessionToken, Settled, Shown, Who, access,
+    bearer, client, cookie_of, csrf, form_pairs, guard, locate,
 };
 pub use body::{JsonBody, QueryOf, ReadError, read_limited};
 pub use engine::EngineError;

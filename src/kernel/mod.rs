@@ -6,6 +6,7 @@ pub mod duration;
 pub mod geo;
 pub mod hex;
 pub mod keyring;
+pub mod mailbox;
 pub mod net;
 pub mod page;
 pub mod password;

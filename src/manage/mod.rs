@@ -8,6 +8,7 @@ pub mod geoip;
 pub mod ipinfo;
 pub mod machine;
 pub mod metrics;
+pub mod oidc;
 pub mod person;
 pub mod retention;
 pub mod stats;
@@ -33,5 +34,6 @@ pub fn routes() -> OpenApiRouter<App> {
         .merge(stats::routes())
         .merge(token::routes())
         .merge(person::routes())
+        .merge(oidc::routes())
         .merge(tenant::routes())
 }

@@ -6,6 +6,7 @@ pub mod directory;
 pub mod geoip;
 pub mod lapi;
 pub mod logs;
+pub mod oidc;
 mod range;
 pub mod rdap;
 pub mod registration;

@@ -14,7 +14,7 @@ const RULES: [(&str, &str); 14] = [
         "SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p', 'f')
            AND oid NOT IN (SELECT oid FROM owned)
            AND relname NOT IN ('platform_fact', 'tenant', 'unbound_login', 'upstream_login', 'dispatch', 'ip_info', 'refinery_schema_history', 'event_floor',
-             'person', 'session', 'session_key', 'login_throttle')",
+             'person', 'session', 'session_key', 'login_throttle', 'person_identity', 'single_use')",
     ),
     (
         "a walled table has exactly one restrictive policy, and it narrows garrison_service to its tenant",

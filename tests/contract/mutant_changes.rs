@@ -63,6 +63,7 @@ pub const CHANGES: &[(&str, &str)] = &[
     ("token/update_expiry", ", 201, 60"),
     ("member/update_role", ", 201, 2"),
     ("member/delete", ", 201"),
+    ("member/delete_by_groups", ", 201"),
     ("invitation/update_accepted", ", 201"),
     ("invitation/delete", ", 201"),
     (
@@ -168,6 +169,7 @@ pub const INSERTS: &[(&str, &str)] = &[
         ", 'x', '', 'xxxx', 1, NULL, '{read}', '{}', 'x', NULL",
     ),
     ("member/upsert", ", 999, 1"),
+    ("member/upsert_by_groups", ", 998, 1"),
     ("invitation/insert", ", 'x@example.org', '', 1, 'x', 60"),
     ("decision/claim_answer", ", 'new', '\\xaa'"),
     ("decision/insert_lane", ""),

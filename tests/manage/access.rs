@@ -42,6 +42,7 @@ pub fn body(path: &str) -> Option<Value> {
         "/api/users/{id}" => json!({"role": "viewer"}),
         "/api/tenants" => json!({"name": "mine"}),
         "/api/me/password" => json!({"current": "x", "new": "y"}),
+        "/api/auth/logout" => json!({}),
         "/api/me/totp/confirm" => json!({"code": "1"}),
         path if path.starts_with("/api/me/") => json!({"password": "x"}),
         path if ["users", "tokens", "invitations", "tenants"]

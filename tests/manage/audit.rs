@@ -29,9 +29,11 @@ const NO_CHANGE: [&str; 15] = [
 ];
 
 /// Operations that no API token may call: shown by the tests of people.
-const OF_PEOPLE: [&str; 12] = [
+const OF_PEOPLE: [&str; 14] = [
     "POST /login",
     "POST /logout",
+    "POST /api/auth/logout",
+    "POST /api/auth/backchannel-logout",
     "POST /api/me/password",
     "POST /api/me/totp",
     "POST /api/me/totp/confirm",

@@ -10,6 +10,8 @@ fn is_open(method: &str, path: &str) -> bool {
     let documents = ["/health", "/healthz", "/readyz", "/metrics", "/openapi.json"];
     let before_login = ["/watchers", "/watchers/login", "/watchers/reset"];
     match method {
+        // before there is a session
+        "GET" if path.starts_with("/api/auth/") => true,
         // a link is its own credential
         "GET" => documents.contains(&path) || path.starts_with("/docs") || path == "/links/{token}",
         "POST" => {
@@ -18,6 +20,7 @@ fn is_open(method: &str, path: &str) -> bool {
             .any(|v| path.strip_prefix(v).is_some_and(|p| before_login.contains(&p)))
             // what is shown there is its own credential
             || ["/api/invitations/accept", "/api/password/reset", "/login"].contains(&path)
+            || path == "/api/auth/backchannel-logout"
         }
         _ => false,
     }
@@ -35,6 +38,7 @@ const NEEDED: &str = "
     /api/feeds/{name}/tokens/{id} /api/bouncer-metrics /api/bouncer-metrics/names /api/retention /health /v3/signals
     /v2/signals /v1/usage-metrics /api/tokens /api/tokens/{id} /api/tokens/{id}/rotate /api/users /api/users/{id}
     /api/users/{id}/reset-password /api/invitations /api/invitations/{id} /api/me /api/tenants /api/tenants/{id}
+    /api/auth/login /api/auth/callback /api/auth/session /api/auth/logout /api/auth/backchannel-logout
     /api/audit /api/audit/export /api/v1/audit /api/tenants/{id}/template /api/tenants/{id}/usage /api/tenants/{id}/limits /api/usage
 ";
 

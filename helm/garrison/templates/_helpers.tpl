@@ -103,6 +103,29 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 - name: GARRISON_PUBLIC_URL
   value: {{ .Values.publicUrl | quote }}
 {{- end }}
+{{- with .Values.oidc }}
+{{- if .issuer }}
+- name: GARRISON_OIDC_ISSUER
+  value: {{ .issuer | quote }}
+- name: GARRISON_OIDC_CLIENT_ID
+  value: {{ .clientId | quote }}
+{{- if .existingSecret }}
+- name: GARRISON_OIDC_CLIENT_SECRET
+  valueFrom:
+    secretKeyRef:
+      name: {{ .existingSecret }}
+      key: {{ .existingSecretKey }}
+{{- end }}
+{{- end }}
+{{- if .groups }}
+- name: GARRISON_OIDC_GROUPS
+  value: {{ join ", " .groups | quote }}
+{{- end }}
+{{- end }}
+{{- with .Values.authHeaders.proxies }}
+- name: GARRISON_AUTH_HEADERS_PROXIES
+  value: {{ join ", " . | quote }}
+{{- end }}
 {{- if .Values.config }}
 - name: GARRISON_CONFIG
   value: /etc/garrison/config/garrison.yaml

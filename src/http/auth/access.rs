@@ -80,6 +80,13 @@ const MANAGED: &[(&str, &str, Access)] = &[
     ("GET", "/api/audit", Access::Needs(P::AuditRead)),
     ("GET", "/api/audit/export", Access::Needs(P::AuditRead)),
     ("GET", "/api/v1/audit", Access::Needs(P::AuditRead)),
+    // before there is a session, and by the provider, whose token is looked at
+    ("GET", "/api/auth/login", Access::Open),
+    ("GET", "/api/auth/callback", Access::Open),
+    ("GET", "/api/auth/callback/oidc", Access::Open),
+    ("GET", "/api/auth/session", Access::Open),
+    ("POST", "/api/auth/backchannel-logout", Access::Open),
+    ("POST", "/api/auth/logout", Access::Any),
     ("GET", "/api/bouncer-metrics", Access::Needs(P::MetricsRead)),
     ("GET", "/api/bouncer-metrics/names", Access::Needs(P::MetricsRead)),
     ("GET", "/api/decisions", Access::Needs(P::DecisionsRead)),

@@ -8,6 +8,7 @@ use axum::response::{IntoResponse, Response};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
+use super::asserted::Asserted;
 use super::client::client;
 use super::guard::Granted;
 use super::{Auth, Caller, Editor, FeedReader, Machine, Operator, Principal};
@@ -45,13 +46,21 @@ pub struct Shown {
     pub(super) from: Option<IpAddr>,
     /// Whether a browser sends it by itself.
     pub(super) is_cookie: bool,
+    /// Whom a proxy of ours names, which counts instead.
+    pub(super) asserted: Option<Asserted>,
 }
 
 /// The cookie that carries a session, or an API token.
 pub const COOKIE: &str = "csm_auth";
 
-/// What the cookie carries; none where there are two, of which one may be another site's.
+/// What our cookie carries.
 fn cookie(headers: &HeaderMap) -> Option<&str> {
+    cookie_of(headers, COOKIE)
+}
+
+/// What a cookie of this name carries; none where there are two, of which one may be another site's.
+#[must_use]
+pub fn cookie_of<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     let all = headers
         .get_all(header::COOKIE)
         .iter()
@@ -60,7 +69,7 @@ fn cookie(headers: &HeaderMap) -> Option<&str> {
         .flat_map(|text| text.split(';'))
         .filter_map(|pair| pair.trim().split_once('='));
     let mut own = pairs
-        .filter(|(name, _)| *name == COOKIE)
+        .filter(|(own, _)| *own == name)
         .map(|(_, value)| value.trim_matches('"'));
     let first = own.next().filter(|value| !value.is_empty());
     first.filter(|_| own.next().is_none())
@@ -74,7 +83,10 @@ impl Shown {
     pub fn of(headers: &HeaderMap, extensions: &Extensions) -> Result<Self, ApiError> {
         // Where a program shows something of its own, what a browser adds does not count.
         let is_cookie = !headers.contains_key("x-api-key") && !headers.contains_key(header::AUTHORIZATION);
-        let text = if is_cookie {
+        let asserted = extensions.get::<Asserted>().filter(|_| is_cookie).cloned();
+        let text = if asserted.is_some() {
+            Some("")
+        } else if is_cookie {
             cookie(headers)
         } else {
             api_token(headers)
@@ -89,7 +101,8 @@ impl Shown {
             text,
             tenant,
             from: client(extensions),
-            is_cookie,
+            is_cookie: is_cookie && asserted.is_none(),
+            asserted,
         })
     }
 
@@ -101,6 +114,7 @@ impl Shown {
             tenant: None,
             from,
             is_cookie: false,
+            asserted: None,
         }
     }
 

@@ -7,17 +7,24 @@ use axum::response::{IntoResponse, Response};
 
 use super::access::{self, Access};
 use super::client::find;
-use super::{Auth, Permission, Shown, csrf};
+use super::{Auth, Permission, Shown, asserted, csrf};
 use crate::http::{ApiError, EngineError};
 
 /// The permission that a request was found to have.
 #[derive(Debug, Clone, Copy)]
 pub struct Granted(pub Permission);
 
-/// Finds out where a request comes from, for all that is decided about it.
+/// Finds out where a request comes from, and whom a proxy of ours says it is from, for all that is decided about it.
 pub async fn locate(State(auth): State<Auth>, mut request: Request, next: Next) -> Response {
     if let Some(client) = find(request.extensions(), request.headers(), &auth.proxies) {
         request.extensions_mut().insert(client);
+    }
+    match asserted::read(request.extensions(), request.headers(), &auth.vouching) {
+        Ok(Some(who)) => {
+            request.extensions_mut().insert(who);
+        }
+        Ok(None) => {}
+        Err(refusal) => return refusal.into_response(),
     }
     next.run(request).await
 }
@@ -99,7 +106,9 @@ async fn admit(auth: &Auth, access: Access, request: &mut Request) -> Result<(),
     {
         csrf::check_origin(request.headers(), auth.origin.as_deref())?;
         let text = csrf_shown(request).await?;
-        csrf::check_token(text.as_deref(), tag)?;
+        let before = principal.csrf_before.as_ref();
+        let good = csrf::check_token(text.as_deref(), tag);
+        good.or_else(|refusal| before.map_or(Err(refusal), |tag| csrf::check_token(text.as_deref(), tag)))?;
     }
     if let Some(permission) = access.permission() {
         principal.require(permission)?;

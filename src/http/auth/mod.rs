@@ -2,25 +2,32 @@
 
 pub mod access;
 mod actor;
+mod asserted;
 mod client;
 pub mod csrf;
 mod extract;
+mod groups;
 mod guard;
+mod identity;
 mod keys;
 mod own;
 mod permission;
 mod principal;
 mod programs;
+mod provided;
 mod sessions;
 
 pub use actor::Actor;
 pub use client::{Client, client};
-pub use extract::{COOKIE, Shown, bearer};
+pub use extract::{COOKIE, Shown, bearer, cookie_of};
+pub use groups::{Gives, Grant, GroupRoles};
 pub use guard::{NO_COOKIE, form_pairs, guard, locate};
+pub use identity::{How, Identity, Refused, Settled};
 pub use permission::{Permission, Permissions, Role};
 pub use principal::{
     Caller, Delivery, Editor, FeedReader, Machine, NAME_LIMIT, Operator, Principal, Scope, SessionToken, Who,
 };
+pub use provided::{LoggedOut, Origin};
 pub use sessions::{MAX_AGE, NewSession, Owner};
 
 use std::sync::Arc;
@@ -80,6 +87,12 @@ pub struct Auth {
     origin: Option<Arc<str>>,
     /// Whose word counts for where a request comes from.
     proxies: Arc<[IpCidr]>,
+    /// Whose word counts for who asks.
+    vouching: Arc<[IpCidr]>,
+    /// Whom they named.
+    asserted: Cache<asserted::Asserted, asserted::Known>,
+    /// What groups give.
+    groups: Arc<GroupRoles>,
 }
 
 impl Auth {
@@ -132,6 +145,12 @@ impl Auth {
                 .build(),
             origin: None,
             proxies: Arc::default(),
+            vouching: Arc::default(),
+            asserted: Cache::builder()
+                .max_capacity(10_000)
+                .time_to_live(BELIEVED)
+                .build(),
+            groups: Arc::default(),
         }
     }
 
@@ -141,6 +160,16 @@ impl Auth {
         Self {
             origin: origin.map(Into::into),
             proxies: proxies.into(),
+            ..self
+        }
+    }
+
+    /// The same where these proxies name persons, and groups give this.
+    #[must_use]
+    pub fn vouched_by(self, proxies: Vec<IpCidr>, groups: GroupRoles) -> Self {
+        Self {
+            vouching: proxies.into(),
+            groups: Arc::new(groups),
             ..self
         }
     }

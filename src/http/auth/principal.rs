@@ -112,6 +112,8 @@ pub struct Principal {
     /// What requests by this cookie show that change something; none for credentials that a browser does not send by
     /// itself.
     pub csrf: Option<[u8; 16]>,
+    /// What they may show, too: what was good a moment ago.
+    pub csrf_before: Option<[u8; 16]>,
 }
 
 impl Principal {

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Validation};
 use rand::RngExt as _;
 use serde::{Deserialize, Serialize};
+use tokio_postgres::Row;
 use uuid::Uuid;
 
 use super::extract::Shown;
@@ -14,6 +15,7 @@ use super::keys::{Key, head, is_a_head};
 use super::permission::{Permissions, Role};
 use super::principal::{Name, Principal, Who, tenant_of};
 use super::programs::Program;
+use super::provided::Origin;
 use super::{Auth, ISSUER, shared};
 use crate::db::{DbError, Tenant, sql};
 use crate::http::ApiError;
@@ -49,7 +51,7 @@ pub enum Session {
         places: Vec<Place>,
     },
     /// Of who showed an API token.
-    Program(Program, i64),
+    Program(Box<Program>, i64),
 }
 
 /// A tenant that a person belongs to.
@@ -84,6 +86,22 @@ pub struct NewSession {
 pub const MAX_AGE: u64 = LENGTH.as_secs();
 
 impl Session {
+    fn person(id: i64, row: &Row, chosen: Option<i32>, places: &[Row]) -> Self {
+        let place = |row: &Row| Place {
+            tenant: tenant_of(row),
+            name: row.get("tenant"),
+            role: Role::from_code(row.get("role")),
+            suspended: row.get("suspended"),
+        };
+        Self::Person {
+            id,
+            email: row.get("email"),
+            is_platform_admin: row.get("is_platform_admin"),
+            chosen,
+            places: places.iter().map(place).collect(),
+        }
+    }
+
     fn subject(&self) -> String {
         match self {
             Self::Person { id, .. } => format!("user:{id}"),
@@ -98,6 +116,18 @@ impl Auth {
     /// # Errors
     /// As the statements fail.
     pub async fn begin_session(&self, owner: Owner) -> Result<NewSession, ApiError> {
+        self.begin_session_from(owner, None).await
+    }
+
+    /// The same, of a session at an identity provider.
+    ///
+    /// # Errors
+    /// As the statements fail.
+    pub async fn begin_session_from(
+        &self,
+        owner: Owner,
+        origin: Option<&Origin>,
+    ) -> Result<NewSession, ApiError> {
         let id = Uuid::from_u128(rand::rng().random());
         let (person, tenant, token, chosen, sub) = match owner {
             Owner::Person(id, chosen) => (Some(id), None, None, chosen, format!("user:{id}")),
@@ -110,7 +140,17 @@ impl Auth {
         let row = tx
             .query_opt(
                 sql!("platform/insert_session"),
-                &[&id, &person, &tenant, &token, &chosen, &seconds],
+                &[
+                    &id,
+                    &person,
+                    &tenant,
+                    &token,
+                    &chosen,
+                    &seconds,
+                    &origin.map(|origin| &origin.issuer),
+                    &origin.map(|origin| &origin.subject),
+                    &origin.and_then(|origin| origin.sid.as_ref()),
+                ],
             )
             .await?
             .ok_or_else(|| ApiError::Internal("an insert returned no row".to_owned()))?;
@@ -164,8 +204,19 @@ impl Auth {
         let session = session
             .filter(|session| session.subject() == claims.sub)
             .ok_or(ApiError::Unauthorized)?;
-        let principal = match &*session {
-            Session::Program(program, _) => self.judge_program(program, shown)?,
+        let principal = self.of_session(shown, &session).await?;
+        self.touch_login(claims.sid);
+        Ok(Principal {
+            session: Some(claims.sid),
+            csrf: Some(self.ring.csrf_tag(claims.sid.as_bytes())),
+            ..principal
+        })
+    }
+
+    /// Who that is, and what they may do where the request says it acts.
+    pub(super) async fn of_session(&self, shown: &Shown, session: &Session) -> Result<Principal, ApiError> {
+        match session {
+            Session::Program(program, _) => self.judge_program(program, shown),
             Session::Person {
                 id,
                 email,
@@ -184,7 +235,7 @@ impl Auth {
                     Some((tenant, Some(role))) => (Some(tenant), Some(role), role.permissions()),
                     Some((tenant, None)) => (Some(tenant), None, Permissions::admin()),
                 };
-                Principal {
+                Ok(Principal {
                     who: Who::User(*id),
                     name: Name::new(email),
                     tenant,
@@ -193,15 +244,10 @@ impl Auth {
                     is_platform_admin: *is_platform_admin,
                     session: None,
                     csrf: None,
-                }
+                    csrf_before: None,
+                })
             }
-        };
-        self.touch_login(claims.sid);
-        Ok(Principal {
-            session: Some(claims.sid),
-            csrf: Some(self.ring.csrf_tag(claims.sid.as_bytes())),
-            ..principal
-        })
+        }
     }
 
     /// Where a person acts: where the request says, else where they chose to at login, else where they only belong.
@@ -251,29 +297,28 @@ impl Auth {
         let person: Option<i64> = row.get("person_id");
         let session = if let Some(person) = person {
             let rows = tx.query(sql!("platform/list_memberships"), &[&person]).await?;
-            let place = |row: &tokio_postgres::Row| Place {
-                tenant: tenant_of(row),
-                name: row.get("tenant"),
-                role: Role::from_code(row.get("role")),
-                suspended: row.get("suspended"),
-            };
-            Some(Session::Person {
-                id: person,
-                email: row.get("email"),
-                is_platform_admin: row.get("is_platform_admin"),
-                chosen: row.get("chosen"),
-                places: rows.iter().map(place).collect(),
-            })
+            Some(Session::person(person, &row, row.get("chosen"), &rows))
         } else {
             let token: Option<i64> = row.get("token_id");
             let tenant: Option<i32> = row.get("token_tenant");
             let found = tx
                 .query_opt(sql!("platform/get_token_by_id"), &[&tenant, &token])
                 .await?;
-            found.map(|found| Session::Program(Program::from_row(&found), token.unwrap_or_default()))
+            found
+                .map(|found| Session::Program(Box::new(Program::from_row(&found)), token.unwrap_or_default()))
         };
         tx.commit().await?;
         Ok(session.map(Arc::new))
+    }
+
+    /// A person as they are now; none for who is not there or shut out.
+    pub(super) async fn find_person(&self, id: i64) -> Result<Option<Session>, DbError> {
+        let mut connection = self.db.connection().await?;
+        let tx = self.db.platform(&mut connection).await?;
+        let row = tx.query_opt(sql!("platform/get_person"), &[&id]).await?;
+        let places = tx.query(sql!("platform/list_memberships"), &[&id]).await?;
+        tx.commit().await?;
+        Ok(row.map(|row| Session::person(id, &row, None, &places)))
     }
 
     /// What a text says that we signed; none for anything else.

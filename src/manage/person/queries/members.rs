@@ -17,6 +17,8 @@ use crate::manage::person::model::INVITATION;
 pub struct Member {
     pub person: PersonRow,
     pub role: Role,
+    /// Whether the role came with groups of an identity provider; by hand otherwise.
+    pub by_groups: bool,
     pub since: Timestamp,
 }
 
@@ -52,6 +54,7 @@ pub async fn list_members(db: &Db, tenant: Tenant, only: Option<i64>) -> Result<
         Some(Member {
             person: people.remove(&row.get("person_id"))?,
             role: Role::from_code(row.get("role")),
+            by_groups: row.get::<_, i16>("origin") == 2,
             since: row.get("created_at"),
         })
     };

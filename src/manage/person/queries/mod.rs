@@ -14,5 +14,5 @@ pub use members::{
 };
 pub use people::{
     Belongs, NewPerson, PersonRow, add, find, get_by_reset, get_login, list, list_memberships, reset,
-    set_admin, set_disabled, set_password_by_reset,
+    set_admin, set_disabled, set_password_by_reset, unlink,
 };

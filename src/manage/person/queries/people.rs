@@ -209,6 +209,18 @@ pub async fn set_password_by_reset(db: &Db, hash: &[u8], password_hash: &str) ->
     Ok(true)
 }
 
+/// Forgets who a person is at identity providers and to proxies: the next login there is a first one. How many it were.
+///
+/// # Errors
+/// As the statements fail.
+pub async fn unlink(db: &Db, person: i64) -> Result<u64, DbError> {
+    let mut connection = db.connection().await?;
+    let tx = db.platform(&mut connection).await?;
+    let gone = tx.execute(sql!("platform/delete_identities"), &[&person]).await?;
+    commit_on_record(tx, person, "user.unlink", json!({ "identities": gone })).await?;
+    Ok(gone)
+}
+
 /// Shuts a person out, or lets them in again.
 ///
 /// # Errors

@@ -87,25 +87,62 @@ pub async fn login(State(app): State<App>, request: Request<Body>) -> Response {
             return ApiError::Unsupported(text.to_owned()).into_response();
         }
     };
-    let secure = is_secure(&app, request.headers(), client(request.extensions()));
+    let (headers, from) = (request.headers().clone(), client(request.extensions()));
     match enter(&app, accent, request).await {
         Ok((session, view)) => {
             let mut response = match accent {
                 Accent::Json => Json(view).into_response(),
                 Accent::Form => (StatusCode::SEE_OTHER, [(header::LOCATION, "/")]).into_response(),
             };
-            let secure = if secure { " Secure;" } else { "" };
-            let cookie = format!(
-                "{COOKIE}={}; Path=/; HttpOnly;{secure} SameSite=Strict; Max-Age={MAX_AGE}",
-                session.cookie
-            );
-            if let Ok(value) = HeaderValue::from_str(&cookie) {
+            if let Some(value) = session_cookie(&app, &headers, from, &session) {
                 response.headers_mut().append(header::SET_COOKIE, value);
             }
             response
         }
         Err(refusal) => refuse(accent, refusal),
     }
+}
+
+/// What a browser keeps of a session, for the request that it is made by.
+#[must_use]
+pub fn session_cookie(
+    app: &App,
+    headers: &HeaderMap,
+    from: Option<IpAddr>,
+    session: &NewSession,
+) -> Option<HeaderValue> {
+    let secure = if is_secure(app, headers, from) {
+        " Secure;"
+    } else {
+        ""
+    };
+    let text = format!(
+        "{COOKIE}={}; Path=/; HttpOnly;{secure} SameSite=Strict; Max-Age={MAX_AGE}",
+        session.cookie
+    );
+    HeaderValue::from_str(&text).ok()
+}
+
+/// A way in that was tried, which counts as wrong until it was right.
+pub struct Entry(queries::Try);
+
+impl Entry {
+    /// It was right.
+    ///
+    /// # Errors
+    /// As the statement fails.
+    pub async fn forgive(self, app: &App) -> Result<(), ApiError> {
+        Ok(queries::forgive(&app.db, &self.0).await?)
+    }
+}
+
+/// Counts a way in that is tried from an address, beside wrong logins.
+///
+/// # Errors
+/// 429 from where there were too many; as the statements fail.
+pub async fn count_entry(app: &App, from: Option<IpAddr>) -> Result<Entry, ApiError> {
+    let counted = queries::count_try(&app.db, &app.ring, None, &network(from)).await?;
+    counted_or_full(counted).map(Entry)
 }
 
 fn refuse(accent: Accent, refusal: ApiError) -> Response {
@@ -248,7 +285,7 @@ async fn with_password(
     let hash = known.as_ref().and_then(|known| known.password_hash.clone());
     let right = place.verify(password.to_owned(), hash).await?;
     if let Some(known) = known.as_ref().filter(|known| !right || known.disabled) {
-        refused(app, known.id, &address, trace);
+        note_refused(app, known.id, &address, trace);
     }
     let known = known
         .filter(|known| right && !known.disabled)
@@ -298,7 +335,7 @@ async fn with_password(
 }
 
 /// Puts a wrong login on record where the person belongs, beside the request: how long that takes tells nothing.
-fn refused(app: &App, person: i64, address: &str, trace: &Trace) {
+pub fn note_refused(app: &App, person: i64, address: &str, trace: &Trace) {
     let by = trace.by(&Actor::User {
         id: person,
         name: address.into(),
@@ -329,7 +366,7 @@ fn code(app: &App, person: i64, sealed: &[u8], shown: Option<&str>, used: i64) -
 
 /// Whether a browser is to send the cookie through TLS only. Not where it sits on this very machine and nothing stands in
 /// between: there is no TLS there, and nobody reads along.
-fn is_secure(app: &App, headers: &HeaderMap, from: Option<IpAddr>) -> bool {
+pub fn is_secure(app: &App, headers: &HeaderMap, from: Option<IpAddr>) -> bool {
     let host = headers
         .get(header::HOST)
         .and_then(|host| host.to_str().ok())

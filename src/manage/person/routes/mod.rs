@@ -10,6 +10,8 @@ use utoipa_axum::routes;
 
 use crate::app::App;
 
+pub use login::{count_entry, is_secure, note_refused, session_cookie};
+
 /// People of a tenant, invitations, oneself.
 pub fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new()

@@ -22,6 +22,8 @@ pub struct UserView {
     email: String,
     name: String,
     role: Role,
+    /// Whether groups of the identity provider gave the role, and take it away again; changing it here makes it one by hand.
+    by_groups: bool,
     /// Since when they belong to the tenant.
     since: String,
     last_login_at: Option<String>,
@@ -38,6 +40,7 @@ impl From<Member> for UserView {
             email: member.person.email,
             name: member.person.name,
             role: member.role,
+            by_groups: member.by_groups,
             since: rfc3339_millis(member.since),
             last_login_at: member.person.last_login_at.map(rfc3339_millis),
             totp: member.person.totp,

@@ -1,0 +1,3 @@
+-- The same, held until the end of the transaction, so that two logins do not both change what groups give.
+SELECT p.id, p.email, p.is_platform_admin, p.admin_by_groups, p.disabled_at IS NOT NULL AS disabled
+FROM person_identity i JOIN person p ON p.id = i.person_id WHERE i.issuer = $1 AND i.subject = $2 FOR UPDATE OF p

@@ -1,0 +1,1 @@
+DELETE FROM person_identity WHERE person_id = $1
