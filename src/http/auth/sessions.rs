@@ -193,6 +193,21 @@ impl Auth {
         Ok(())
     }
 
+    /// Ends the session that a request came with, where it began another: the old one does not live on beside the new.
+    ///
+    /// # Errors
+    /// As the statement fails.
+    pub async fn end_shown(&self, shown: Option<Shown>) -> Result<(), ApiError> {
+        if let Some(shown) = shown.filter(Shown::is_cookie)
+            && let Ok(Principal {
+                session: Some(old), ..
+            }) = self.authenticate(&shown).await
+        {
+            self.end_session(old).await?;
+        }
+        Ok(())
+    }
+
     /// Who holds this cookie.
     pub(super) async fn of_cookie(&self, shown: &Shown) -> Result<Principal, ApiError> {
         let claims = self.claims(&shown.text).await?.ok_or(ApiError::Unauthorized)?;

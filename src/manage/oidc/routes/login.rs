@@ -10,8 +10,8 @@ use jiff::Timestamp;
 use super::{begin_again, provider, told};
 use crate::app::App;
 use crate::http::{
-    ApiError, How, Identity, NewSession, Origin, Owner, Principal, Problem, Settled, Shown, Trace, client,
-    cookie_of, form_pairs,
+    ApiError, How, Identity, NewSession, Origin, Owner, Problem, Settled, Shown, Trace, client, cookie_of,
+    form_pairs,
 };
 use crate::manage::oidc::model::{COOKIE, LENGTH, Pending};
 use crate::manage::person;
@@ -187,22 +187,10 @@ async fn finish(app: &App, parts: &Parts) -> Result<NewSession, ApiError> {
         .auth
         .begin_session_from(Owner::Person(id, None), Some(&origin))
         .await?;
-    end_old(app, parts).await?;
+    let before = Shown::of(&parts.headers, &parts.extensions).ok();
+    app.auth.end_shown(before).await?;
     tracing::info!(person = id, "login through the identity provider");
     Ok(session)
-}
-
-/// A session that was there before does not live on beside the new one.
-async fn end_old(app: &App, parts: &Parts) -> Result<(), ApiError> {
-    let shown = Shown::of(&parts.headers, &parts.extensions).ok();
-    if let Some(shown) = shown.filter(Shown::is_cookie)
-        && let Ok(Principal {
-            session: Some(old), ..
-        }) = app.auth.authenticate(&shown).await
-    {
-        app.auth.end_session(old).await?;
-    }
-    Ok(())
 }
 
 /// A page, and not a redirect. The session's cookie is Strict: a browser stores it here, but would not send it along a

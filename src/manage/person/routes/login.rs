@@ -191,14 +191,7 @@ async fn enter(
             ));
         }
     };
-    // A session that was there before does not live on beside the new one.
-    if let Some(shown) = before.filter(Shown::is_cookie)
-        && let Ok(Principal {
-            session: Some(old), ..
-        }) = app.auth.authenticate(&shown).await
-    {
-        app.auth.end_session(old).await?;
-    }
+    app.auth.end_shown(before).await?;
     Ok((session, view))
 }
 
