@@ -17,6 +17,8 @@ async fn entries_lift_what_they_overlap_as_the_preview_says() {
     api.post("/api/lapi-servers", &mock.server("paris"))
         .await
         .expect(201);
+    // It has none of what is said below to be its own, and is not to tell so.
+    mock.set(Mood::Hangs);
     let machine = world.machine("default").await;
     let server = number(&client, "SELECT id FROM lapi_server").await;
     let engine = number(&client, "SELECT id FROM machine").await;
