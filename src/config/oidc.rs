@@ -295,7 +295,7 @@ fn grant(found: &Found, text: &str) -> Result<GroupGrant, ConfigError> {
     let plain = |text: &str, most| {
         !text.is_empty() && text.chars().count() <= most && !text.contains(char::is_control)
     };
-    if !plain(group, 512) || !plain(tenant, 64) {
+    if !plain(group, 512) || !plain(tenant, 100) {
         return Err(expected());
     }
     let is_platform = (tenant, role) == PLATFORM;

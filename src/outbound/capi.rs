@@ -41,14 +41,7 @@ impl Down {
 
 impl From<reqwest::Error> for Down {
     fn from(e: reqwest::Error) -> Self {
-        let what = if e.is_timeout() {
-            "no answer in time"
-        } else if e.is_connect() {
-            "no connection"
-        } else {
-            "the exchange broke"
-        };
-        Self::new(format!("{what}: {}", e.without_url()))
+        Self::new(super::broken(e))
     }
 }
 

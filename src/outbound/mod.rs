@@ -13,3 +13,15 @@ pub mod registration;
 mod resolve;
 pub mod reverse;
 pub mod whois;
+
+/// What came of an exchange that did not come to its end, without the address: there may be secrets in it.
+fn broken(e: reqwest::Error) -> String {
+    let what = if e.is_timeout() {
+        "no answer in time"
+    } else if e.is_connect() {
+        "no connection"
+    } else {
+        "the exchange broke"
+    };
+    format!("{what}: {}", e.without_url())
+}

@@ -112,7 +112,7 @@ pub struct ListQuery {
     /// Whether `rawJson` is filled.
     #[param(value_type = Option<bool>, default = false)]
     raw: Option<String>,
-    /// Tells in `X-Total-Count` how many alerts the whole list has: `exact` counts them, `estimate` counts up to ten
+    /// Tells in `X-Total-Count` how many alerts the whole list has: `exact` counts them, `estimate` counts up to five
     /// thousand and goes on from there by how many there are in all. `X-Total-Count-Is` tells which of both it is.
     #[param(pattern = "^(estimate|exact)$")]
     count: Option<String>,

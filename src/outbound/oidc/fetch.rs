@@ -7,6 +7,8 @@ use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use reqwest::{RequestBuilder, StatusCode, Url};
 
+use crate::outbound::broken;
+
 /// How long a connection may take to be made.
 const CONNECT: Duration = Duration::from_secs(3);
 /// How long a whole exchange may take: a login has three of them at most.
@@ -37,17 +39,6 @@ pub(super) async fn whole(request: RequestBuilder, limit: usize) -> Result<(Stat
         body.extend_from_slice(&chunk);
     }
     Ok((status, body.into()))
-}
-
-fn broken(e: reqwest::Error) -> String {
-    let what = if e.is_timeout() {
-        "no answer in time"
-    } else if e.is_connect() {
-        "no connection"
-    } else {
-        "the exchange broke"
-    };
-    format!("{what}: {}", e.without_url())
 }
 
 /// A form's body.
