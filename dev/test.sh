@@ -11,4 +11,10 @@ dev/fuzz.sh
 # Last, and silent around it: the last lines are cargo's own results.
 # Most tests wait for timers of real engines, so more of them than cores run at a time.
 export RUST_TEST_THREADS=${RUST_TEST_THREADS:-6}
-exec dev/with-postgres.sh cargo test --no-fail-fast "$@"
+[ $# = 0 ] || exec dev/with-postgres.sh cargo test --no-fail-fast "$@"
+# What measures times comes after the others: beside them it would measure them.
+exec dev/with-postgres.sh bash -c '
+  status=0
+  cargo test --no-fail-fast -- --skip manage::fairness || status=$?
+  cargo test --test main manage::fairness -- --test-threads 1 || status=$?
+  exit $status'

@@ -99,6 +99,10 @@ pub const READS: &[(&str, &str)] = &[
     ("metrics/list_servers", ""),
     ("stats/get_blocked", ""),
     (
+        "stats/get_first",
+        ", '{newest_a}'::timestamptz + interval '1 microsecond', '2999-01-01'",
+    ),
+    (
         "stats/list_alerts",
         ", NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, 'UTC', 15, NULL",
     ),
@@ -134,6 +138,10 @@ pub const READS: &[(&str, &str)] = &[
     (
         "stats/list_rolled_heatmap",
         ", '1970-01-01', '1970-01-01', '2999-01-01', '2999-01-01', 'UTC'",
+    ),
+    (
+        "stats/list_rolled_heatmap_of",
+        ", '1970-01-01', '1970-01-01', '2999-01-01', '2999-01-01', 'UTC', 2, ARRAY['FR', 'DE']",
     ),
     (
         "stats/list_rolled_places",

@@ -231,8 +231,13 @@ async fn reads_find_an_index_and_stop_at_the_page() {
         ),
         ("stats/list_rolled_places", format!("1, {all}, true, 5000")),
         ("stats/list_rolled_heatmap", format!("1, {ends}, 'UTC'")),
+        (
+            "stats/list_rolled_heatmap_of",
+            format!("1, {ends}, 'UTC', 2, ARRAY['FR']"),
+        ),
         ("stats/list_rolled_buckets", format!("1, {ends}, 'UTC', 'hour'")),
         ("alert/count_rolled", format!("1, {ends}")),
+        ("stats/get_first", "1, '1970-01-01', '9998-12-31'".to_owned()),
         ("stats/list_scenarios", "1".to_owned()),
         ("alert/list_scenarios", "1, 'scenario-7', 2001".to_owned()),
     ] {

@@ -14,6 +14,9 @@ use tokio_postgres::{Client, GenericClient, Row};
 
 const NO_CONDITIONS: &str = "NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL";
 
+/// Zones whose hours are UTC's.
+const WHOLE_HOURS: [&str; 4] = ["UTC", "Europe/Paris", "Pacific/Apia", "Africa/Casablanca"];
+
 fn sql(name: &str) -> String {
     std::fs::read_to_string(format!("sql/stats/{name}.sql")).expect("a statement")
 }
@@ -139,6 +142,23 @@ async fn compare(client: &mut Client, since: &str, until: &str, zone: &str) {
             let kept = rows(&tx, rolled, &kept, &columns).await;
             let counted = rows(&tx, naive, &format!("{raw}, {named}"), &columns).await;
             assert_eq!(kept, counted, "{rolled}, {label}");
+        }
+        if WHOLE_HOURS.contains(&zone) {
+            let (columns, name) = (["weekday", "hour", "n"], "list_rolled_heatmap_of");
+            let few = "ARRAY['crowdsecurity/ssh-bf', 'crowdsecurity/http-probing', 'nothing']";
+            let kept = rows(&tx, name, &format!("{bounds}, 1, {few}"), &columns).await;
+            let counted = rows(&tx, "list_heatmap", &format!("{raw}, '{zone}', {few}"), &columns).await;
+            assert_eq!(kept, counted, "of scenarios, {label}");
+            let kept = rows(&tx, name, &format!("{bounds}, 2, ARRAY['FR']"), &columns).await;
+            let french = raw.replacen("NULL, NULL, NULL, NULL", "NULL, NULL, NULL, 'FR'", 1);
+            let counted = rows(
+                &tx,
+                "list_heatmap",
+                &format!("{french}, '{zone}', NULL"),
+                &columns,
+            )
+            .await;
+            assert_eq!(kept, counted, "of a country, {label}");
         }
     }
     let pieces = cut(&tx, since, until, "6 hours").await;

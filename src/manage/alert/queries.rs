@@ -58,14 +58,10 @@ impl Asked<'_> {
 /// # Errors
 /// As the database fails.
 pub async fn ask<'a>(tx: &TenantTx<'_>, filter: &'a Filter) -> Result<Asked<'a>, DbError> {
-    let mut names = None;
-    if let Some(part) = &filter.scenario {
-        let tenant = tx.tenant().id();
-        let statement = sql!("alert/list_scenarios");
-        let rows = tx.query(statement, &[&tenant, part, &(MOST_NAMES + 1)]).await?;
-        let few = i64::try_from(rows.len()).is_ok_and(|n| n <= MOST_NAMES);
-        names = few.then(|| rows.iter().map(|row| row.get("scenario")).collect());
-    }
+    let names = match &filter.scenario {
+        Some(part) => names(tx, part).await?,
+        None => None,
+    };
     Ok(Asked {
         filter,
         part: filter.scenario.as_deref().filter(|_| names.is_none()),
@@ -74,6 +70,27 @@ pub async fn ask<'a>(tx: &TenantTx<'_>, filter: &'a Filter) -> Result<Asked<'a>,
         single: filter.ip.filter(|b| b.lo() == b.hi()).map(|b| b.lo().to_string()),
         names,
     })
+}
+
+/// The scenarios whose name has a part; none when they are too many to look for by name.
+async fn names(tx: &TenantTx<'_>, part: &str) -> Result<Option<Vec<String>>, DbError> {
+    let statement = sql!("alert/list_scenarios");
+    let most = MOST_NAMES + 1;
+    let rows = tx.query(statement, &[&tx.tenant().id(), &part, &most]).await?;
+    let few = i64::try_from(rows.len()).is_ok_and(|n| n <= MOST_NAMES);
+    Ok(few.then(|| rows.iter().map(|row| row.get("scenario")).collect()))
+}
+
+/// The same, in a transaction of its own.
+///
+/// # Errors
+/// As the database fails.
+pub async fn scenarios(db: &Db, tenant: Tenant, part: &str) -> Result<Option<Vec<String>>, DbError> {
+    let mut connection = db.read_connection().await?;
+    let tx = db.planned(&mut connection, tenant).await?;
+    let names = names(&tx, part).await?;
+    tx.commit().await?;
+    Ok(names)
 }
 
 /// A page of alerts, and where the next one begins, if there may be one.

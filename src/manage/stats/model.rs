@@ -5,7 +5,7 @@ pub mod views;
 use std::collections::BTreeMap;
 
 use jiff::civil::Date;
-use jiff::tz::TimeZone;
+use jiff::tz::{Offset, TimeZone};
 use jiff::{SignedDuration, Timestamp, ToSpan as _};
 use serde::Deserialize;
 use utoipa::IntoParams;
@@ -136,6 +136,14 @@ fn time_zone(name: &str) -> Option<TimeZone> {
         return None;
     }
     TimeZone::get(name).ok().filter(|tz| !tz.is_unknown())
+}
+
+/// Whether every hour between two instants begins with an hour of UTC.
+#[must_use]
+pub fn whole_hours(tz: &TimeZone, from: Timestamp, to: Timestamp) -> bool {
+    let whole = |offset: Offset| offset.seconds() % 3600 == 0;
+    let changes = tz.following(from).take_while(|change| change.timestamp() < to);
+    whole(tz.to_offset(from)) && changes.into_iter().all(|change| whole(change.offset()))
 }
 
 /// All seven days of the week, Sunday first.

@@ -1,5 +1,6 @@
 //! Statistics in the database: one statement, one look at the rows, for each set of charts.
 
+mod heatmap;
 mod usage;
 
 use std::collections::BTreeMap;
@@ -9,7 +10,7 @@ use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
 
 use super::model::views::{
-    Bounds, Bucket, CountryCount, Decisions, Distribution, DurationCount, Heatmap, Map, MapCell, MapCountry,
+    Bounds, Bucket, CountryCount, Decisions, Distribution, DurationCount, Map, MapCell, MapCountry,
     NamedCountry, Range, ScenarioCount, Summary, Timeline,
 };
 use super::model::{self, Question, Unit};
@@ -17,6 +18,7 @@ use crate::db::{Db, DbError, Tenant, sql};
 use crate::kernel::time::rfc3339_millis;
 use crate::manage::alert::{self, Window};
 
+pub use heatmap::heatmap;
 pub use usage::list_usage;
 
 /// Scenarios of a chart.
@@ -254,44 +256,6 @@ pub async fn decisions(db: &Db, tenant: Tenant, question: &Question) -> Result<D
     })
 }
 
-/// Alerts by weekday and hour.
-pub async fn heatmap(db: &Db, tenant: Tenant, question: &Question) -> Result<Heatmap, DbError> {
-    let rows = match Window::of(&question.filter, PIECE) {
-        Some(window) => {
-            let statement = sql!("stats/list_rolled_heatmap");
-            ask_rolled(db, tenant, statement, &window.bounds(), &[&question.zone]).await?
-        }
-        None => {
-            ask(
-                db,
-                tenant,
-                sql!("stats/list_heatmap"),
-                question,
-                &[&question.zone],
-            )
-            .await?
-        }
-    };
-    let mut map = Heatmap {
-        matrix: vec![vec![0; 24]; 7],
-        ..Heatmap::default()
-    };
-    for row in rows {
-        let at = |name: &str| usize::try_from(row.get::<_, i32>(name)).unwrap_or(usize::MAX);
-        let n: i64 = row.get("n");
-        let cell = map
-            .matrix
-            .get_mut(at("weekday"))
-            .and_then(|day| day.get_mut(at("hour")));
-        if let Some(cell) = cell {
-            *cell = n;
-        }
-        map.max = map.max.max(n);
-        map.total += n;
-    }
-    Ok(map)
-}
-
 /// Where alerts come from.
 pub async fn map(db: &Db, tenant: Tenant, question: &Question) -> Result<Map, DbError> {
     let rows = match Window::of(&question.filter, PAIR_PIECE) {
@@ -333,10 +297,7 @@ pub async fn timeline(db: &Db, tenant: Tenant, question: &Question) -> Result<Ti
     let last = question.filter.until.unwrap_or(question.now).min(question.now);
     let first = match question.filter.since {
         Some(first) => Some(first),
-        None => list_alerts(db, tenant, question)
-            .await?
-            .bounds()
-            .map(|(first, _)| first),
+        None => first(db, tenant, question).await?,
     };
     let first = first.unwrap_or(last).min(last);
     let unit = Unit::of(last.duration_since(first));
@@ -364,6 +325,18 @@ pub async fn timeline(db: &Db, tenant: Tenant, question: &Question) -> Result<Ti
         unit: unit.as_str(),
         buckets: model::buckets(counted, unit, (first, last), &question.tz),
     })
+}
+
+/// When the first alert was received.
+async fn first(db: &Db, tenant: Tenant, question: &Question) -> Result<Option<Timestamp>, DbError> {
+    let Some(window) = Window::of(&question.filter, PIECE) else {
+        // By a condition an order of times helps nothing: all that meet it are read, as for the charts.
+        let charts = list_alerts(db, tenant, question).await?;
+        return Ok(charts.bounds().map(|(first, _)| first));
+    };
+    let times = [window.since, window.until];
+    let rows = ask_rolled(db, tenant, sql!("stats/get_first"), &times, &[]).await?;
+    Ok(rows.first().and_then(|row| row.get("first")))
 }
 
 /// Tenants with changes that are not in the counts yet.

@@ -177,3 +177,67 @@ fn buckets_begin_where_the_zone_says() {
         ["2026-11-16T00:00:00.000Z", "2026-11-23T00:00:00.000Z"]
     );
 }
+
+#[test]
+fn hours_of_most_zones_are_those_of_utc() {
+    for (zone, from, to, whole) in [
+        ("UTC", "1970-01-01T00:00:00Z", "2126-01-01T00:00:00Z", true),
+        (
+            "Europe/Paris",
+            "1970-01-01T00:00:00Z",
+            "2126-01-01T00:00:00Z",
+            true,
+        ),
+        (
+            "Asia/Kolkata",
+            "2026-01-01T00:00:00Z",
+            "2026-02-01T00:00:00Z",
+            false,
+        ),
+        (
+            "Asia/Kathmandu",
+            "2026-01-01T00:00:00Z",
+            "2026-02-01T00:00:00Z",
+            false,
+        ),
+        // Half an hour of summer time: from October to April.
+        (
+            "Australia/Lord_Howe",
+            "2026-01-01T00:00:00Z",
+            "2026-02-01T00:00:00Z",
+            true,
+        ),
+        (
+            "Australia/Lord_Howe",
+            "2026-01-01T00:00:00Z",
+            "2026-06-01T00:00:00Z",
+            false,
+        ),
+        (
+            "Australia/Lord_Howe",
+            "2026-06-01T00:00:00Z",
+            "2026-07-01T00:00:00Z",
+            false,
+        ),
+        // Half past until 1982.
+        (
+            "Asia/Singapore",
+            "1981-01-01T00:00:00Z",
+            "2026-01-01T00:00:00Z",
+            false,
+        ),
+        (
+            "Asia/Singapore",
+            "1982-01-01T00:00:00Z",
+            "2026-01-01T00:00:00Z",
+            true,
+        ),
+    ] {
+        let tz = TimeZone::get(zone).unwrap();
+        assert_eq!(
+            whole_hours(&tz, at(from), at(to)),
+            whole,
+            "{zone} from {from} to {to}"
+        );
+    }
+}
