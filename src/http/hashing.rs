@@ -17,6 +17,9 @@ const MOST: usize = 16;
 /// How long one waits.
 const PATIENCE: Duration = Duration::from_secs(2);
 
+/// Longest rest: what took longer waited for the machine, which is no reason to keep the next one waiting.
+const REST: Duration = Duration::from_millis(250);
+
 const BUSY: ApiError = ApiError::TooMany("too many logins at once", 2);
 
 /// A place among those who wait; given back when its turn comes, or when it is dropped.
@@ -42,7 +45,7 @@ impl Place {
         drop(self);
         let begun = Instant::now();
         let done = tokio::task::spawn_blocking(work).await;
-        let took = begun.elapsed();
+        let took = begun.elapsed().min(REST);
         tokio::spawn(async move {
             tokio::time::sleep(took).await;
             drop(turn);

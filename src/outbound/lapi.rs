@@ -84,7 +84,7 @@ pub struct Lapis {
     sessions: Cache<(i32, i64, i64), Session>,
     /// Logins that were refused a moment ago.
     refused: Cache<(i32, i64, i64), ()>,
-    /// Sessions that a server did not know any more, until somebody asks.
+    /// Sessions that a server did not know any more and new ones, until somebody asks.
     lost: Cache<(i32, i64, i64), ()>,
     writers: Cache<(i32, i64), Arc<Mutex<()>>>,
     tries: Tries,

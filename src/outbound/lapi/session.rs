@@ -63,10 +63,15 @@ impl Lapis {
             return Err(LapiError::LoginRefused);
         }
         let login = self.log_in(target, machine);
-        let found = self.sessions.try_get_with(target.key, login).await;
-        if matches!(&found, Err(e) if matches!(**e, LapiError::LoginRefused)) {
-            self.refused.insert(target.key, ()).await;
+        let entry = self.sessions.entry(target.key);
+        let found = entry.or_try_insert_with(login).await;
+        match &found {
+            // Which server that is, and since when, is known to whoever had a session: another replica, at best.
+            Ok(entry) if entry.is_fresh() => self.lost.insert(target.key, ()).await,
+            Err(e) if matches!(**e, LapiError::LoginRefused) => self.refused.insert(target.key, ()).await,
+            _ => {}
         }
+        let found = found.map(moka::Entry::into_value);
         found.map_err(|e| match &*e {
             LapiError::Failed(Failure::Unreachable(cause)) => Failure::Unreachable(cause.clone()).into(),
             LapiError::Failed(Failure::TooLarge) => Failure::TooLarge.into(),
@@ -76,8 +81,8 @@ impl Lapis {
         })
     }
 
-    /// Whether a session was refused since this was last asked, whoever's request it was: the server was started, or is
-    /// not what it was.
+    /// Whether a session was refused or begun since this was last asked, whoever's request it was: the server may have been
+    /// started, or be not what it was.
     pub async fn was_lost(&self, target: &Target) -> bool {
         self.lost.remove(&target.key).await.is_some()
     }

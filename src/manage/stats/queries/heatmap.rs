@@ -12,7 +12,7 @@ use crate::manage::stats::model::{Question, whole_hours};
 
 /// Scenarios that are looked up hour by hour; for more the rows are read.
 const MOST_NAMES: usize = 10;
-/// What is counted apart (stat_count).
+/// What is counted apart (`stat_count`).
 const BY_SCENARIO: i16 = 1;
 const BY_COUNTRY: i16 = 2;
 const CENTURY: SignedDuration = SignedDuration::from_hours(100 * 366 * 24);
