@@ -142,8 +142,8 @@ fn time_zone(name: &str) -> Option<TimeZone> {
 #[must_use]
 pub fn whole_hours(tz: &TimeZone, from: Timestamp, to: Timestamp) -> bool {
     let whole = |offset: Offset| offset.seconds() % 3600 == 0;
-    let changes = tz.following(from).take_while(|change| change.timestamp() < to);
-    whole(tz.to_offset(from)) && changes.into_iter().all(|change| whole(change.offset()))
+    let mut changes = tz.following(from).take_while(|change| change.timestamp() < to);
+    whole(tz.to_offset(from)) && changes.all(|change| whole(change.offset()))
 }
 
 /// All seven days of the week, Sunday first.
