@@ -165,6 +165,20 @@ async fn reads_find_an_index_and_stop_at_the_page() {
         let cost = explain(&client, "alert/list", &args, "service", "custom").await;
         bad.extend(judge("alert/list", &args, "custom", &cost, ROWS));
     }
+    // One scenario's alerts are read in their order, and of two conditions what meets both: a page's rows, however long ago.
+    let one = |given: &[(usize, &str)]| {
+        let all = list(given);
+        all.replace("50, 0, NULL", "50, 0, '{crowdsecurity/scenario-7}'")
+    };
+    for args in [
+        one(&[]),
+        one(&[(5, "'CD'")]),
+        one(&[(6, "'agent-7'")]),
+        list(&[(5, "'CD'"), (6, "'agent-7'")]),
+    ] {
+        let cost = explain(&client, "alert/list", &args, "service", "custom").await;
+        bad.extend(judge("alert/list", &args, "custom", &cost, 500.0));
+    }
     // Scenarios are looked for by name, unless their names are more than 2,000: then a part of one is looked for in the
     // rows of the time that was asked for, here one of 28 days.
     let args = list(&[(4, "'no such scenario'"), (10, "now() - interval '1 day'")]);
