@@ -1,5 +1,5 @@
-//! Passwords of people are hashed one at a time, with few that wait and a rest after each: a flood of logins gets half a
-//! core, and what is too much of it touches nothing.
+//! Passwords of people are hashed one at a time, with few that wait and a rest after each: a flood of logins gets a quarter
+//! of a core, and what is too much of it touches nothing.
 
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -14,11 +14,14 @@ static TURN: LazyLock<Semaphore> = LazyLock::new(|| Semaphore::new(1));
 static WAITING: AtomicUsize = AtomicUsize::new(0);
 /// Most that wait for their turn.
 const MOST: usize = 16;
-/// How long one waits.
+/// How long one waits: all of them, where a hash and its rest take an eighth of a second.
 const PATIENCE: Duration = Duration::from_secs(2);
 
+/// Times as long as the hash took. A hash is memory, fast, from end to end: cores that share their caches, or are two threads
+/// of one, are slowed by half of one as if it were whole.
+const REST: u32 = 3;
 /// Longest rest: what took longer waited for the machine, which is no reason to keep the next one waiting.
-const REST: Duration = Duration::from_millis(250);
+const LONGEST: Duration = Duration::from_millis(250);
 
 const BUSY: ApiError = ApiError::TooMany("too many logins at once", 2);
 
@@ -45,9 +48,9 @@ impl Place {
         drop(self);
         let begun = Instant::now();
         let done = tokio::task::spawn_blocking(work).await;
-        let took = begun.elapsed().min(REST);
+        let rest = (begun.elapsed() * REST).min(LONGEST);
         tokio::spawn(async move {
-            tokio::time::sleep(took).await;
+            tokio::time::sleep(rest).await;
             drop(turn);
         });
         done.map_err(|e| ApiError::Internal(format!("hashing: {e}")))
