@@ -84,8 +84,8 @@ pub struct Lapis {
     sessions: Cache<(i32, i64, i64), Session>,
     /// Logins that were refused a moment ago.
     refused: Cache<(i32, i64, i64), ()>,
-    /// Sessions that a server did not know any more and new ones, until somebody asks.
-    lost: Cache<(i32, i64, i64), ()>,
+    /// Sessions that were begun, until somebody asks.
+    begun: Cache<(i32, i64, i64), ()>,
     writers: Cache<(i32, i64), Arc<Mutex<()>>>,
     tries: Tries,
 }
@@ -104,7 +104,7 @@ impl Lapis {
                 .max_capacity(100_000)
                 .time_to_live(REFUSED)
                 .build(),
-            lost: Cache::builder()
+            begun: Cache::builder()
                 .max_capacity(100_000)
                 .time_to_live(SESSION)
                 .build(),

@@ -67,7 +67,7 @@ impl Lapis {
         let found = entry.or_try_insert_with(login).await;
         match &found {
             // Which server that is, and since when, is known to whoever had a session: another replica, at best.
-            Ok(entry) if entry.is_fresh() => self.lost.insert(target.key, ()).await,
+            Ok(entry) if entry.is_fresh() => self.begun.insert(target.key, ()).await,
             Err(e) if matches!(**e, LapiError::LoginRefused) => self.refused.insert(target.key, ()).await,
             _ => {}
         }
@@ -81,10 +81,10 @@ impl Lapis {
         })
     }
 
-    /// Whether a session was refused or begun since this was last asked, whoever's request it was: the server may have been
-    /// started, or be not what it was.
-    pub async fn was_lost(&self, target: &Target) -> bool {
-        self.lost.remove(&target.key).await.is_some()
+    /// Whether a session was begun since this was last asked, whoever's request it was: the server may have been started, or
+    /// be not what it was.
+    pub async fn has_begun(&self, target: &Target) -> bool {
+        self.begun.remove(&target.key).await.is_some()
     }
 
     /// Drops a session that was refused, unless somebody has replaced it already.
@@ -92,7 +92,6 @@ impl Lapis {
         let kept = self.sessions.get(&target.key).await;
         if kept.is_some_and(|kept| Arc::ptr_eq(&kept.0, &refused.0)) {
             self.sessions.invalidate(&target.key).await;
-            self.lost.insert(target.key, ()).await;
         }
     }
 

@@ -76,7 +76,7 @@ impl Read {
             }
         }
         // Told to whoever asks first: here or after writing.
-        let fresh = app.lapis.was_lost(&target).await;
+        let fresh = app.lapis.has_begun(&target).await;
         self.open(lease).await?;
         let mut whole = is_whole(&sync, lease.failures, fresh);
         let mut told = app.lapis.stream(&target, whole).await?;

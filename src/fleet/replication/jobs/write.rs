@@ -214,7 +214,7 @@ impl Writer<'_> {
 
     /// The conversation is over, unless something is to be tidied up; whether it is.
     async fn close(&mut self) -> Result<bool, Stop> {
-        if self.app.lapis.was_lost(&self.target).await {
+        if self.app.lapis.has_begun(&self.target).await {
             // Who does not know us may know nothing of what we put there.
             self.untidy = true;
         }
