@@ -1,6 +1,7 @@
 //! Who may import whom, how long a file may be, what a slice's folder holds.
-use super::source::{Piece, code, files, pieces};
+use super::source::{Piece, code, files, pieces, sources};
 use regex::Regex;
+use std::sync::LazyLock;
 
 /// The rooms, and how high they stand: each may use what stands lower, nothing beside it.
 const ROOMS: [(&str, u8); 16] = [
@@ -77,8 +78,8 @@ fn module(path: &str) -> Vec<String> {
 /// Every path into this crate that the code of `module` names: `crate::…`, `garrison::…` and `super::…`, trees of
 /// `use` taken apart.
 fn paths(module: &[String], code: &str) -> Vec<Vec<String>> {
-    let token = Regex::new(r"\w+|::|[{},;*]|[^\s\w]").unwrap();
-    let tokens: Vec<&str> = token.find_iter(code).map(|m| m.as_str()).collect();
+    static TOKEN: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"\w+|::|[{},;*]|[^\s\w]").unwrap());
+    let tokens: Vec<&str> = TOKEN.find_iter(code).map(|m| m.as_str()).collect();
     let mut found = Vec::new();
     let mut at = 0;
     while at < tokens.len() {
@@ -222,7 +223,7 @@ fn the_rule_knows_good_from_bad() {
 fn a_path_is_found_however_it_is_written() {
     let text = "use crate::{db::{self, Db as D}, http::*}; // crate::cmd::x\n\
                 fn f() { crate::gate::filter::list(); super::super::manage::alert::X::y; \"crate::web\" }";
-    let found = paths(&strings("gate::signal::routes"), &code(text));
+    let found = paths(&strings("gate::signal::routes"), &code(&pieces(text)));
     let found: Vec<String> = found.iter().map(|p| p.join("::")).collect();
     let expected = [
         "db",
@@ -237,9 +238,9 @@ fn a_path_is_found_however_it_is_written() {
 #[test]
 fn nothing_points_up_or_sideways() {
     let mut wrong = Vec::new();
-    for (path, text) in files("src", "rs") {
-        let from = module(&path);
-        for to in paths(&from, &code(&text)) {
+    for (path, pieces) in sources() {
+        let from = module(path);
+        for to in paths(&from, &code(pieces)) {
             if let Some(why) = forbidden(&from, &to) {
                 wrong.push(format!("{path}: {} {why}", to.join("::")));
             }
@@ -295,9 +296,9 @@ fn a_slice_holds_the_files_that_every_slice_holds() {
 fn sql_is_run_by_queries_and_models_do_no_io() {
     let io = Regex::new(r"\b(axum|tokio_postgres|deadpool_postgres|reqwest|tokio|sql!)").unwrap();
     let mut wrong = Vec::new();
-    for (path, text) in files("src", "rs") {
+    for (path, pieces) in sources() {
         // A status code is a value.
-        let code = code(&text).replace("reqwest::StatusCode", "");
+        let code = code(pieces).replace("reqwest::StatusCode", "");
         let queries = path.contains("/queries") || ALSO_RUN_SQL.iter().any(|module| path.starts_with(module));
         if code.contains("sql!(") && !queries {
             wrong.push(format!("{path}: runs SQL"));
@@ -313,8 +314,8 @@ fn sql_is_run_by_queries_and_models_do_no_io() {
 #[test]
 fn a_tenant_is_made_only_where_it_was_proven() {
     let (mut found, mut strangers) = ([0; PROVERS.len()], Vec::new());
-    for (path, text) in files("src", "rs") {
-        let calls = code(&text).matches("proven").count();
+    for (path, pieces) in sources() {
+        let calls = code(pieces).matches("proven").count();
         match PROVERS.iter().position(|(module, _)| path.starts_with(module)) {
             Some(n) => found[n] += calls,
             None if calls > 0 && path != "src/db/tenant.rs" => strangers.push(path),
@@ -349,8 +350,7 @@ fn no_sql_is_built_from_text() {
     let session = Regex::new(r"\bSET (LOCAL )?(ROLE|SESSION|app\.)|set_config").unwrap();
     let mut found = std::collections::BTreeMap::new();
     let mut elsewhere = Vec::new();
-    for (path, text) in files("src", "rs") {
-        let pieces = pieces(&text);
+    for (path, pieces) in sources() {
         for pair in pieces.windows(2) {
             let [Piece::Code(before), Piece::Text(literal)] = pair else {
                 continue;

@@ -3,15 +3,17 @@ use super::source::without_comments;
 use super::walk::{A, B};
 use super::{mutant_ageing, mutant_changes, mutant_reads, mutant_transfer};
 use regex::Regex;
+use std::sync::LazyLock;
 use tokio_postgres::{Client, Error, SimpleQueryMessage};
 
 /// The statement with every condition on `tenant_id` taken out.
 pub fn forgetful(sql: &str) -> String {
+    static OWN: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"\b(\w+\.)?tenant_id = \$1\b").unwrap());
+    static JOINED: LazyLock<Regex> =
+        LazyLock::new(|| Regex::new(r"\b\w+\.tenant_id = \w+\.tenant_id\b").unwrap());
     let sql = without_comments(sql);
-    let own = Regex::new(r"\b(\w+\.)?tenant_id = \$1\b").unwrap();
-    let joined = Regex::new(r"\b\w+\.tenant_id = \w+\.tenant_id\b").unwrap();
-    let sql = own.replace_all(&sql, "$$1::int IS NOT NULL");
-    joined.replace_all(&sql, "true").into_owned()
+    let sql = OWN.replace_all(&sql, "$$1::int IS NOT NULL");
+    JOINED.replace_all(&sql, "true").into_owned()
 }
 
 type Calls = Box<dyn Iterator<Item = (&'static str, &'static str)>>;

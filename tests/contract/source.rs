@@ -1,9 +1,19 @@
 //! The repository's files, and Rust text without what is not code.
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
 
 pub fn root() -> PathBuf {
     env!("CARGO_MANIFEST_DIR").into()
+}
+
+/// The files of `src`, each cut into pieces: done once for all that look at them.
+pub fn sources() -> &'static BTreeMap<String, Vec<Piece>> {
+    static ALL: LazyLock<BTreeMap<String, Vec<Piece>>> = LazyLock::new(|| {
+        let all = files("src", "rs").into_iter();
+        all.map(|(path, text)| (path, pieces(&text))).collect()
+    });
+    &ALL
 }
 
 /// Every file below `dir` with this extension: its path from the root, with `/`, and its text.
@@ -55,18 +65,14 @@ pub enum Piece {
 /// Rust text cut into code and string literals; comments and characters are gone.
 pub fn pieces(rust: &str) -> Vec<Piece> {
     let chars: Vec<char> = rust.chars().collect();
-    let starts = |at: usize, what: &str| {
-        what.chars()
-            .enumerate()
-            .all(|(n, c)| chars.get(at + n) == Some(&c))
-    };
+    let starts = |at: usize, what: [char; 2]| chars[at] == what[0] && chars.get(at + 1) == Some(&what[1]);
     let (mut out, mut code, mut at) = (Vec::new(), String::new(), 0);
     while at < chars.len() {
-        if starts(at, "//") {
+        if starts(at, ['/', '/']) {
             at += chars[at..].iter().take_while(|c| **c != '\n').count();
-        } else if starts(at, "/*") {
+        } else if starts(at, ['/', '*']) {
             at += 2;
-            while at < chars.len() && !starts(at, "*/") {
+            while at < chars.len() && !starts(at, ['*', '/']) {
                 at += 1;
             }
             at += 2;
@@ -123,14 +129,12 @@ fn string_at(chars: &[char], at: usize) -> Option<(usize, usize)> {
 }
 
 /// The code alone; a string literal is `""`.
-pub fn code(rust: &str) -> String {
-    let pieces = pieces(rust).into_iter();
-    pieces
-        .map(|p| match p {
-            Piece::Code(code) => code,
-            Piece::Text(_) => "\"\"".to_owned(),
-        })
-        .collect()
+pub fn code(pieces: &[Piece]) -> String {
+    let words = pieces.iter().map(|piece| match piece {
+        Piece::Code(code) => code,
+        Piece::Text(_) => "\"\"",
+    });
+    words.collect()
 }
 
 #[test]
@@ -143,6 +147,6 @@ fn comments_and_strings_are_no_code() {
         ("'\"' g 'a' h '\\'' i", " g  h  i"),
         ("fn f<'a>(x: &'a str)", "fn f<a>(x: &a str)"),
     ] {
-        assert_eq!(code(rust), expected, "{rust}");
+        assert_eq!(code(&pieces(rust)), expected, "{rust}");
     }
 }

@@ -4,7 +4,9 @@ use crate::support::garrison::text;
 use crate::support::http::{Api, send};
 use crate::support::world::World;
 use garrison::http::{Permission, Permissions, Role};
+use regex::Regex;
 use serde_json::{Value, json};
+use std::sync::LazyLock;
 
 /// An operation that needs a permission.
 pub struct Guarded {
@@ -55,6 +57,12 @@ pub fn body(path: &str) -> Option<Value> {
     })
 }
 
+/// An operation's path with `id` in every place that it leaves open.
+pub fn fill(path: &str, id: &str) -> String {
+    static PLACES: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"\{[^}]+\}").expect("pattern"));
+    PLACES.replace_all(path, id).into_owned()
+}
+
 /// Whether the operation lets who has `may` in; with a request that changes nothing.
 pub async fn asks(
     call: impl Fn(&str, &str) -> reqwest::RequestBuilder,
@@ -62,9 +70,7 @@ pub async fn asks(
     may: Permissions,
     who: &str,
 ) {
-    let braces = regex::Regex::new(r"\{[^}]+\}").expect("pattern");
-    let path = operation.path.replace("{ip}", "192.0.2.1");
-    let path = braces.replace_all(&path, "4000000").into_owned();
+    let path = fill(&operation.path.replace("{ip}", "192.0.2.1"), "4000000");
     let what = format!("{} {} as {who}", operation.method, operation.path);
     let request = call(&operation.method, &path);
     if operation.path == "/api/events" {

@@ -1,4 +1,5 @@
 //! Every operation of `/openapi.json` without credentials, with another tenant's, with too few rights.
+use super::access::fill;
 use crate::support::garrison::text;
 use crate::support::http::{Answer, Api};
 use crate::support::machine::signal;
@@ -123,11 +124,6 @@ async fn every_operation_without_a_credential_is_401() {
             answer.text()
         );
     }
-}
-
-fn fill(path: &str, id: &str) -> String {
-    let braces = regex::Regex::new(r"\{[^}]+\}").expect("pattern");
-    braces.replace_all(path, id).into_owned()
 }
 
 /// A LAPI server that is not there.
