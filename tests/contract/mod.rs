@@ -13,6 +13,7 @@ mod mutant_changes;
 mod mutant_reads;
 mod mutant_transfer;
 mod plans;
+mod plans_cost;
 mod plans_fill;
 pub mod source;
 mod sql;

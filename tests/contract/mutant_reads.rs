@@ -29,6 +29,10 @@ pub const READS: &[(&str, &str)] = &[
         "alert/count_rolled",
         ", '1970-01-01', '1970-01-01', '2999-01-01', '2999-01-01'",
     ),
+    (
+        "alert/list_of_scenarios",
+        ", NULL, NULL, '{scenario_canary_a,scenario_canary_b}', NULL, NULL, NULL, NULL, NULL, NULL, 100, 0",
+    ),
     ("alert/list_scenarios", ", 'canary', 100"),
     (
         "alert/list_by_key",

@@ -1,102 +1,12 @@
 //! How the statements that read much are planned: on a tenant of 300,000 alerts, by the role and the settings that the
 //! service has, no partition with rows is read from end to end, and a page costs a page.
+use super::plans_cost::{Cost, explain};
 use super::plans_fill::{alerts, filled};
-use super::source::statements;
 use serde_json::Value;
-use tokio_postgres::{Client, SimpleQueryMessage};
 
 /// The most rows that a first page may look at.
 const ROWS: f64 = 20_000.0;
 const NONE: [&str; 12] = ["NULL"; 12];
-
-/// What a plan does, as it ran.
-#[derive(Debug, Default)]
-struct Cost {
-    /// Rows that scans fetched, those that a filter then threw away included.
-    rows: f64,
-    /// Tables with rows that were read from end to end.
-    sequential: Vec<String>,
-    millis: f64,
-    shape: String,
-}
-
-impl Cost {
-    fn of(plan: &Value, small: &[String]) -> Self {
-        let mut cost = Self {
-            millis: plan[0]["Execution Time"].as_f64().unwrap_or(0.0),
-            ..Self::default()
-        };
-        cost.add(&plan[0]["Plan"], 0, small);
-        cost
-    }
-
-    fn add(&mut self, node: &Value, depth: usize, small: &[String]) {
-        let number = |name: &str| node[name].as_f64().unwrap_or(0.0);
-        let (kind, loops) = (node["Node Type"].as_str().unwrap_or(""), number("Actual Loops"));
-        let table = node["Relation Name"].as_str().unwrap_or("");
-        let dropped = number("Rows Removed by Filter") + number("Rows Removed by Index Recheck");
-        let read = loops * (number("Actual Rows") + dropped);
-        if kind.ends_with("Scan")
-            && (!table.is_empty() || kind == "Bitmap Index Scan")
-            && kind != "Bitmap Heap Scan"
-        {
-            self.rows += read;
-        } else if kind == "Bitmap Heap Scan" {
-            self.rows += loops * dropped;
-        }
-        if kind == "Seq Scan" && read > 0.0 && !small.iter().any(|s| s == table) {
-            self.sequential.push(table.to_owned());
-        }
-        if loops > 0.0 && read > 0.0 {
-            let index = node["Index Name"].as_str().unwrap_or("");
-            self.shape += &format!("\n{:depth$}{kind} {table} {index} rows {read}", "");
-        }
-        for child in node["Plans"].as_array().into_iter().flatten() {
-            self.add(child, depth + 1, small);
-        }
-    }
-}
-
-/// Runs the statement as the service does and tells what it cost. Nothing that it changes stays.
-async fn explain(client: &Client, name: &str, args: &str, role: &str, mode: &str) -> Cost {
-    let sql = &statements()[name];
-    // Control tables of a few pages; the lanes have no index on what changes, on purpose.
-    let small = [
-        "lane",
-        "dispatch",
-        "tenant",
-        "filter_set",
-        "filter_rule",
-        "machine",
-        "allowlist",
-        // Of all time is all of them, and nearly all are this tenant's here.
-        "stat_total",
-        "event_floor",
-        "stat_name",
-        "usage_component",
-    ]
-    .map(str::to_owned);
-    let script = format!(
-        "BEGIN; PREPARE p AS {sql}\n; SET LOCAL ROLE garrison_{role}; SET LOCAL app.tenant = '1'; \
-         SET LOCAL jit = off; SET LOCAL max_parallel_workers_per_gather = 0; SET LOCAL plan_cache_mode = force_{mode}_plan; EXPLAIN (ANALYZE, FORMAT JSON) EXECUTE p({args})"
-    );
-    let messages = client
-        .simple_query(&script)
-        .await
-        .unwrap_or_else(|e| panic!("{name}({args}): {:?}", e.as_db_error()));
-    client
-        .batch_execute("ROLLBACK; DEALLOCATE ALL")
-        .await
-        .expect("rollback");
-    let text = messages.iter().find_map(|m| match m {
-        SimpleQueryMessage::Row(row) => row.get(0).map(str::to_owned),
-        _ => None,
-    });
-    Cost::of(
-        &serde_json::from_str(&text.expect("a plan")).expect("a plan in JSON"),
-        &small,
-    )
-}
 
 /// `alert/list` with these parameters (counted from 2) and a page of 50.
 fn list(given: &[(usize, &str)]) -> String {
@@ -165,19 +75,32 @@ async fn reads_find_an_index_and_stop_at_the_page() {
         let cost = explain(&client, "alert/list", &args, "service", "custom").await;
         bad.extend(judge("alert/list", &args, "custom", &cost, ROWS));
     }
-    // One scenario's alerts are read in their order, and of two conditions what meets both: a page's rows, however long ago.
-    let one = |given: &[(usize, &str)]| {
-        let all = list(given);
-        all.replace("50, 0, NULL", "50, 0, '{crowdsecurity/scenario-7}'")
+    // Scenarios' alerts are read in their order, and of two conditions what meets both: a page's rows, however long ago, and
+    // however many names there are.
+    let of = |names: &str, given: &str| format!("1, NULL, NULL, {names}, {given}, NULL, NULL, 50, 0");
+    let (one, some, any) = ("'{crowdsecurity/scenario-7}'", "NULL, NULL, NULL, NULL", &at);
+    let names = |n: std::ops::Range<u8>| {
+        let names: Vec<String> = n.map(|n| format!("crowdsecurity/scenario-{n}")).collect();
+        format!("'{{{}}}'", names.join(","))
     };
-    for args in [
-        one(&[]),
-        one(&[(5, "'CD'")]),
-        one(&[(6, "'agent-7'")]),
-        list(&[(5, "'CD'"), (6, "'agent-7'")]),
+    let (few, all) = (names(1..10), names(0..100));
+    let after = of(&few, some).replace("NULL, NULL, 50", &format!("{any}, {id_text}, 50"));
+    for (name, args) in [
+        ("alert/list_of_scenarios", of(one, some)),
+        ("alert/list_of_scenarios", of(one, "'CD', NULL, NULL, NULL")),
+        ("alert/list_of_scenarios", of(one, "NULL, 'agent-7', NULL, NULL")),
+        ("alert/list_of_scenarios", of(&few, some)),
+        ("alert/list_of_scenarios", after),
+        (
+            "alert/list_of_scenarios",
+            of(&few, "NULL, NULL, NULL, now() - interval '10 days'"),
+        ),
+        ("alert/list_of_scenarios", of(&all, some)),
+        ("alert/list_of_scenarios", of("'{nothing,none}'", some)),
+        ("alert/list", list(&[(5, "'CD'"), (6, "'agent-7'")])),
     ] {
-        let cost = explain(&client, "alert/list", &args, "service", "custom").await;
-        bad.extend(judge("alert/list", &args, "custom", &cost, 500.0));
+        let cost = explain(&client, name, &args, "service", "custom").await;
+        bad.extend(judge(name, &args, "custom", &cost, 500.0));
     }
     // Scenarios are looked for by name, unless their names are more than 2,000: then a part of one is looked for in the
     // rows of the time that was asked for, here one of 28 days.
