@@ -1,11 +1,12 @@
-//! Passwords of people are hashed one at a time, with few that wait and a rest after each: a flood of logins gets a quarter
-//! of a core, and what is too much of it touches nothing.
+//! Passwords of people are hashed one at a time, behind all else that wants a core, with few that wait and a rest after each:
+//! a flood of logins gets a quarter of a core that is free, and what is too much of it touches nothing.
 
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
 use std::time::{Duration, Instant};
 
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, oneshot};
 
 use super::ApiError;
 use crate::kernel::password::{hash_password, verify_if_known};
@@ -22,6 +23,9 @@ const PATIENCE: Duration = Duration::from_secs(2);
 const REST: u32 = 3;
 /// Longest rest: what took longer waited for the machine, which is no reason to keep the next one waiting.
 const LONGEST: Duration = Duration::from_millis(250);
+
+/// How much a hash steps back (`nice(2)`): where engines' requests want the core, too, it gets a tenth of it.
+const NICE: i32 = 10;
 
 const BUSY: ApiError = ApiError::TooMany("too many logins at once", 2);
 
@@ -46,14 +50,20 @@ impl Place {
             .map_err(|_| BUSY)?
             .map_err(|e| ApiError::Internal(e.to_string()))?;
         drop(self);
-        let begun = Instant::now();
-        let done = tokio::task::spawn_blocking(work).await;
-        let rest = (begun.elapsed() * REST).min(LONGEST);
-        tokio::spawn(async move {
-            tokio::time::sleep(rest).await;
+        let (tell, told) = oneshot::channel();
+        // The turn is the thread's: who hangs up does not let the next one in beside a hash that goes on.
+        let hashing = thread::Builder::new().name("hashing".to_owned());
+        let hashing = hashing.spawn(move || {
+            // Linux has it of the thread alone. Where it may not, a hash counts as much as all else.
+            let _ = rustix::process::nice(NICE);
+            let begun = Instant::now();
+            let _ = tell.send(work());
+            thread::sleep((begun.elapsed() * REST).min(LONGEST));
             drop(turn);
         });
-        done.map_err(|e| ApiError::Internal(format!("hashing: {e}")))
+        hashing.map_err(|e| ApiError::Internal(format!("hashing: {e}")))?;
+        told.await
+            .map_err(|e| ApiError::Internal(format!("hashing: {e}")))
     }
 
     /// Whether a password is a person's. Without a hash to compare with it takes as long.
@@ -87,4 +97,32 @@ pub async fn verify(password: String, hash: Option<String>) -> Result<bool, ApiE
 pub async fn hash(password: String) -> Result<String, ApiError> {
     let hash = Place::take()?.turn(move || hash_password(&password)).await?;
     hash.map_err(|e| ApiError::Internal(format!("hashing: {e}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn who_hangs_up_lets_nobody_in_beside_a_hash_that_goes_on() {
+        static AT_ONCE: AtomicUsize = AtomicUsize::new(0);
+        static MOST_AT_ONCE: AtomicUsize = AtomicUsize::new(0);
+        let work = || {
+            let n = AT_ONCE.fetch_add(1, Ordering::SeqCst) + 1;
+            MOST_AT_ONCE.fetch_max(n, Ordering::SeqCst);
+            thread::sleep(Duration::from_millis(30));
+            AT_ONCE.fetch_sub(1, Ordering::SeqCst);
+        };
+        for _ in 0..4 {
+            let turn = Place::take().unwrap().turn(work);
+            assert!(
+                tokio::time::timeout(Duration::from_millis(5), turn)
+                    .await
+                    .is_err()
+            );
+        }
+        Place::take().unwrap().turn(work).await.unwrap();
+        assert_eq!(MOST_AT_ONCE.load(Ordering::SeqCst), 1);
+        assert_eq!(WAITING.load(Ordering::SeqCst), 0);
+    }
 }
