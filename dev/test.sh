@@ -9,8 +9,8 @@ dev/chart.sh
 cargo build
 dev/fuzz.sh
 # Last, and silent around it: the last lines are cargo's own results.
-# Most tests wait for timers of real engines, so more of them than cores run at a time.
-export RUST_TEST_THREADS=${RUST_TEST_THREADS:-6}
+# Tests wait for timers of real engines, so more of them than cores run at a time; each takes longer by that than alone.
+export RUST_TEST_THREADS=${RUST_TEST_THREADS:-$((2 * $(nproc)))} GARRISON_TEST_PATIENCE=${GARRISON_TEST_PATIENCE:-3}
 [ $# = 0 ] || exec dev/with-postgres.sh cargo test --no-fail-fast "$@"
 # What measures times comes after the others: beside them it would measure them.
 exec dev/with-postgres.sh bash -c '

@@ -55,7 +55,11 @@ impl Process {
             if let Ok(Some(status)) = self.child.try_wait() {
                 return status.code();
             }
-            assert!(start.elapsed() < limit, "still running: {}", self.log());
+            assert!(
+                start.elapsed() < wait::patient(limit),
+                "still running: {}",
+                self.log()
+            );
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     }

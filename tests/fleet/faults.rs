@@ -35,7 +35,7 @@ async fn wait_level(one: &Engine, other: &Engine, seconds: u64) {
     let begun = std::time::Instant::now();
     while !level().await {
         assert!(
-            begun.elapsed() < Duration::from_secs(seconds),
+            begun.elapsed() < wait::patient(wait::secs(seconds)),
             "not level: {}",
             seen.lock().unwrap()
         );

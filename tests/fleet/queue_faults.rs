@@ -1,5 +1,5 @@
 //! Servers with wrong clocks, wrong passwords, lost databases and busy hands.
-use super::queue::{join, push, standing, values, wait_copies};
+use super::queue::{SOON, join, push, standing, values, wait_copies};
 use crate::support::lapi::Lapi;
 use crate::support::machine::{signal, time};
 use crate::support::wait;
@@ -53,7 +53,7 @@ async fn a_wrong_password_pauses_a_server_and_a_right_one_brings_it_back() {
     let (api, machine) = (world.api(), world.machine("default").await);
     let lapi = join(&api, "paris").await;
     push(&world, &machine, &values(0, 5)).await;
-    wait_copies(&lapi, &values(0, 5), 20).await;
+    wait_copies(&lapi, &values(0, 5), SOON).await;
     lapi.set(|mood| mood.login = false);
     lapi.restart();
     let before = lapi.logins();
@@ -67,7 +67,7 @@ async fn a_wrong_password_pauses_a_server_and_a_right_one_brings_it_back() {
     assert!(tried <= 5, "{tried} logins in 30 s");
     assert_eq!(lapi.copies(), values(0, 5), "nothing came");
     lapi.set(|mood| mood.login = true);
-    wait_copies(&lapi, &values(0, 10), 60).await;
+    wait_copies(&lapi, &values(0, 10), SOON).await;
     lapi.assert_civil();
 }
 
@@ -79,16 +79,16 @@ async fn a_server_that_lost_its_database_gets_everything_again() {
     let (idle, busy) = (join(&api, "idle").await, join(&api, "busy").await);
     push(&world, &machine, &values(0, 5)).await;
     for lapi in [&idle, &busy] {
-        wait_copies(lapi, &values(0, 5), 20).await;
+        wait_copies(lapi, &values(0, 5), SOON).await;
         lapi.reset();
     }
     let ban = json!({"server": "busy", "ip": "198.18.200.1", "duration": "1h", "reason": "loud"});
     api.post("/api/decisions/ban", &ban).await.expect(200);
-    wait_copies(&busy, &values(0, 5), 60).await;
+    wait_copies(&busy, &values(0, 5), SOON).await;
     // And what was decided on the other one meanwhile.
     let mut all = values(0, 5);
     all.push("198.18.200.1".to_owned());
-    wait_copies(&idle, &all, 60).await;
+    wait_copies(&idle, &all, SOON).await;
     busy.assert_civil();
     idle.assert_civil();
 }
@@ -99,7 +99,7 @@ async fn what_carries_our_mark_and_nobody_wants_goes_and_the_rest_stays() {
     let (api, machine) = (world.api(), world.machine("default").await);
     let lapi = join(&api, "paris").await;
     push(&world, &machine, &values(0, 5)).await;
-    wait_copies(&lapi, &values(0, 5), 20).await;
+    wait_copies(&lapi, &values(0, 5), SOON).await;
     let others = [
         ("198.18.100.1", "cscli"),
         ("198.18.100.2", "CAPI"),
@@ -113,7 +113,7 @@ async fn what_carries_our_mark_and_nobody_wants_goes_and_the_rest_stays() {
     api.put("/api/lapi-servers/paris", &lapi.member("paris"))
         .await
         .expect(200);
-    wait_copies(&lapi, &values(0, 5), 20).await;
+    wait_copies(&lapi, &values(0, 5), SOON).await;
     assert_eq!(lapi.active("cscli").len(), 2);
     assert_eq!(lapi.active("CAPI").len(), 1);
     lapi.assert_civil();
@@ -125,7 +125,7 @@ async fn a_copy_that_was_deleted_by_hand_comes_back() {
     let (api, machine) = (world.api(), world.machine("default").await);
     let lapi = join(&api, "paris").await;
     push(&world, &machine, &values(0, 5)).await;
-    wait_copies(&lapi, &values(0, 5), 20).await;
+    wait_copies(&lapi, &values(0, 5), SOON).await;
     let kept: Vec<i64> = lapi.active("garrison")[1..].iter().map(|d| d.id).collect();
     let gone = &values(0, 5)[0];
     assert_eq!(lapi.store().end(Timestamp::now(), |d| d.value == *gone), 1);
@@ -144,7 +144,7 @@ async fn a_copy_that_was_deleted_by_hand_comes_back() {
         lapi.set(|mood| mood.slow = Duration::ZERO);
     };
     tokio::join!(asked, calm).0.expect(200);
-    wait_copies(&lapi, &values(0, 6), 20).await;
+    wait_copies(&lapi, &values(0, 6), SOON).await;
     let now = lapi.active("garrison");
     let untouched = |id: &i64| now.iter().any(|d| d.id == *id);
     assert!(kept.iter().all(untouched), "the others are not touched");

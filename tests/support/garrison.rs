@@ -235,7 +235,7 @@ impl Server {
                 return status.code();
             }
             assert!(
-                start.elapsed() < limit,
+                start.elapsed() < crate::support::wait::patient(limit),
                 "still running after {limit:?}:\n{}",
                 tail(&self.log)
             );

@@ -1,6 +1,17 @@
 //! Polling with a deadline: no test sleeps where it can look.
 use std::future::Future;
+use std::sync::LazyLock;
 use std::time::{Duration, Instant};
+
+/// What is in time, `limit` being for a test that runs alone: `dev/test.sh` runs several on few cores, and
+/// GARRISON_TEST_PATIENCE says how many times as long they may take.
+pub fn patient(limit: Duration) -> Duration {
+    static TIMES: LazyLock<u32> = LazyLock::new(|| {
+        let times = std::env::var("GARRISON_TEST_PATIENCE").unwrap_or_else(|_| "1".to_owned());
+        times.parse().expect("GARRISON_TEST_PATIENCE: a number")
+    });
+    limit * *TIMES
+}
 
 /// Polls until `probe` gives `Some`; panics with `what` after `limit`.
 pub async fn until<T, F, Fut>(what: &str, limit: Duration, mut probe: F) -> T
@@ -9,6 +20,7 @@ where
     Fut: Future<Output = Option<T>>,
 {
     let start = Instant::now();
+    let limit = patient(limit);
     let mut pause = Duration::from_millis(20);
     loop {
         if let Some(found) = probe().await {

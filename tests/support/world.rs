@@ -172,7 +172,7 @@ impl World {
             }
             let last = rows.len();
             assert!(
-                start.elapsed() < wait::secs(seconds),
+                start.elapsed() < wait::patient(wait::secs(seconds)),
                 "not within {seconds} s: {what}; there are {last}"
             );
             tokio::time::sleep(std::time::Duration::from_millis(100)).await;
