@@ -165,3 +165,62 @@ async fn a_list_is_counted_or_estimated() {
     let range = format!("count=exact&since={}&until={}", at(&since), at(&until));
     assert_eq!(counted(&range).await, exact(rows));
 }
+
+/// The numbers of what is listed, page by page.
+async fn walk(world: &World, query: &str, limit: usize) -> Vec<i64> {
+    let (api, mut ids) = (world.api(), Vec::new());
+    let mut path = Some(format!("/api/alerts?limit={limit}&{query}"));
+    while let Some(at) = path {
+        let page = api.get(&at).await.expect(200);
+        let rows = page.json();
+        let rows = rows.as_array().expect("rows").iter();
+        ids.extend(rows.map(|row| row["id"].as_i64().expect("a number")));
+        path = next_link(page.header("link").as_deref());
+    }
+    ids
+}
+
+/// Of many scenarios each is looked up by itself: some of them frequent, some rare, some ended long ago, many a second.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_list_of_several_scenarios_is_that_of_all_without_the_others() {
+    let world = World::with(1, &[("GARRISON_FORWARD_ENABLED", "false")]).await;
+    let fill = "INSERT INTO alert (tenant_id, key, forward_state, filtered, has_decisions, scenario, geo_country_code, agent, received_at)
+        SELECT 1, overlay(gen_random_uuid()::text PLACING left(time_key(now())::text, 13) FROM 1)::uuid, 0, i % 4 = 0, false,
+          CASE WHEN i % 97 = 0 THEN 'some/rare' WHEN i % 2 = 0 THEN 'other/' || i % 7 WHEN i < 1000 THEN 'some/new'
+               ELSE 'some/old-' || i % 40 END,
+          CASE WHEN i % 3 = 0 THEN 'FR' END, 'agent-' || i % 5, date_bin('1 minute', now() - i * interval '9 seconds', 'epoch')
+        FROM generate_series(1, 4000) i;
+      INSERT INTO stat_delta (tenant_id, at, sign, scenario, country, country_name, cell)
+        SELECT 1, received_at, 1, array_agg(scenario), array_agg(geo_country_code), array_agg(NULL::text), array_agg(NULL::int)
+        FROM alert GROUP BY received_at";
+    let client = world.db.client().await;
+    client.batch_execute(fill).await.expect("fill");
+    for (query, sql) in [
+        ("scenario=some", "scenario LIKE '%some%'"),
+        ("scenario=old-1", "scenario LIKE '%old-1%'"),
+        ("scenario=rare", "scenario LIKE '%rare%'"),
+        ("scenario=o", "true"),
+        (
+            "scenario=some&country=FR",
+            "scenario LIKE '%some%' AND geo_country_code = 'FR'",
+        ),
+        (
+            "scenario=r&machineId=agent-3&filtered=false",
+            "scenario LIKE '%r%' AND agent = 'agent-3' AND NOT filtered",
+        ),
+    ] {
+        let all = format!("SELECT id FROM alert WHERE {sql} ORDER BY received_at DESC, id DESC");
+        let all = client.query(&all, &[]).await.expect("all");
+        let all: Vec<i64> = all.iter().map(|row| row.get(0)).collect();
+        assert!(all.len() > 20, "{query}: {}", all.len());
+        for limit in [23, 1000] {
+            assert!(walk(&world, query, limit).await == all, "{query}, {limit} a page");
+        }
+        let offset = format!("{query}&offset=17");
+        let page = world.api().get(&format!("/api/alerts?limit=19&{offset}")).await;
+        let page = page.expect(200).json();
+        let page = page.as_array().expect("rows").iter();
+        let page: Vec<i64> = page.map(|row| row["id"].as_i64().expect("a number")).collect();
+        assert_eq!(page, all[17..all.len().min(36)], "{offset}");
+    }
+}
