@@ -1,5 +1,5 @@
--- How many alerts a list has, up to $13, and since when there are so many. Conditions as in alert/count.sql, a single
--- scenario as in alert/list.sql.
+-- How many alerts a list has, up to $13, and since when there are so many: told by an index alone, where one has the conditions.
+-- Those are as in alert/count.sql; a single scenario is compared as such, since of an array's elements an index tells no order.
 SELECT count(*) AS n, min(received_at) AS oldest FROM (
   SELECT a.received_at FROM alert a
   WHERE a.tenant_id = $1
@@ -14,5 +14,5 @@ SELECT count(*) AS n, min(received_at) AS oldest FROM (
          OR (a.source_lo <> a.source_hi AND a.source_ip = $9))
     AND ($10::timestamptz IS NULL OR a.received_at >= $10)
     AND ($11::timestamptz IS NULL OR a.received_at <= $11)
-  ORDER BY a.received_at DESC, a.id DESC LIMIT $13) newest
+  ORDER BY a.received_at DESC LIMIT $13) newest
 HAVING count(*) > 0
