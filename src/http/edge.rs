@@ -99,7 +99,7 @@ pub struct Drained {
 }
 
 /// Accepts connections and serves `router` on them until `shutdown`, then drains: no new connection, every request in
-/// flight is answered, idle connections close, and what is left after `Limits::drain` is cut. Handlers find the peer's
+/// flight is answered, idle connections close after half a second, and what is left after `Limits::drain` is cut. Handlers find the peer's
 /// address as `ConnectInfo<SocketAddr>`.
 ///
 /// A failing `accept` (no file descriptors left, for example) is retried; there is no error that ends the loop.
@@ -146,12 +146,38 @@ pub async fn serve(
             }
         }
     }
-    drop(listener);
+    last(listener, &slots, |stream, peer, slot| {
+        tasks.spawn(Arc::clone(&server).connection(stream, peer, slot));
+    });
     drain(&server, &tasks).await
+}
+
+/// Takes what the system has connected already: those clients believe that they are heard.
+fn last(
+    listener: TcpListener,
+    slots: &Arc<Semaphore>,
+    serve: impl Fn(TcpStream, SocketAddr, OwnedSemaphorePermit),
+) {
+    // Asked itself: what the runtime knows of it may be older.
+    let Ok(listener) = listener.into_std() else { return };
+    while let Ok(slot) = Arc::clone(slots).try_acquire_owned() {
+        let Ok((stream, peer)) = listener.accept() else {
+            return;
+        };
+        let stream = stream
+            .set_nonblocking(true)
+            .and_then(|()| TcpStream::from_std(stream));
+        if let Ok(stream) = stream {
+            serve(stream, peer, slot);
+        }
+    }
 }
 
 const MIN_PAUSE: Duration = Duration::from_millis(20);
 const MAX_PAUSE: Duration = Duration::from_secs(1);
+/// How long, from the shutdown on, a client may begin a request on a connection that it has: what it says at the very moment
+/// at which we close is lost to it.
+const LAST: Duration = Duration::from_millis(500);
 
 /// Waits for a slot first: a connection beyond the cap costs no file descriptor.
 async fn accept(
@@ -264,8 +290,14 @@ impl Server {
         tokio::select! {
             biased;
             peeked = tokio::time::timeout(self.limits.first_byte, stream.peek(&mut byte)) => matches!(peeked, Ok(Ok(1))),
-            () = self.shutdown.cancelled() => false,
+            () = self.last() => false,
         }
+    }
+
+    /// The end of what may still be begun.
+    async fn last(&self) {
+        self.shutdown.cancelled().await;
+        tokio::time::sleep(LAST).await;
     }
 
     async fn requests(&self, stream: TcpStream, peer: SocketAddr) {
@@ -288,6 +320,7 @@ impl Server {
         });
         let mut connection = pin!(self.builder.serve_connection(io, service));
         let mut stop = pin!(self.shutdown.cancelled());
+        let (mut last, mut over) = (pin!(self.last()), false);
         let mut abort = pin!(self.abort.cancelled());
         let mut alarm = pin!(tokio::time::sleep(self.limits.head));
         // Whether hyper was told to close the connection after the answers under way.
@@ -306,10 +339,14 @@ impl Server {
                 }
                 // A head that has begun is a request that the client believes sent.
                 if !closing && stop.as_mut().poll(cx).is_ready() && !watch.in_head() {
-                    closing = true;
-                    watch.close();
-                    connection.as_mut().graceful_shutdown();
-                    continue;
+                    over = over || last.as_mut().poll(cx).is_ready();
+                    // An answer says that it is the last one; where none is due, one more request is waited for.
+                    if over || watch.can_tell() {
+                        closing = true;
+                        watch.close();
+                        connection.as_mut().graceful_shutdown();
+                        continue;
+                    }
                 }
                 let Some((deadline, due)) = watch.deadline(&self.limits) else {
                     return Poll::Pending;

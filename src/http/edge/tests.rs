@@ -282,15 +282,47 @@ async fn shutdown_answers_what_is_in_flight() {
     let mut half = running.open("GET /ok HTTP/1.1\r\n").await;
     tokio::time::sleep(ms(100)).await;
     running.shutdown.cancel();
-    between(rest(&mut idle).await.1, 0, 1200);
+    tokio::time::sleep(ms(100)).await;
     assert!(TcpStream::connect(running.address).await.is_err());
     half.write_all(b"host: x\r\n\r\n").await.unwrap();
     assert!(rest(&mut half).await.0.starts_with("HTTP/1.1 200"));
+    between(rest(&mut idle).await.1, 0, 1200);
     let (text, _) = rest(&mut slow).await;
     assert!(
         text.starts_with("HTTP/1.1 200") && text.contains("connection: close"),
         "{text}"
     );
+    assert_eq!(
+        running.server.await.unwrap(),
+        Drained {
+            finished: 3,
+            aborted: 0
+        }
+    );
+}
+
+/// Who is connected is heard: before it was accepted, before it said its first byte, and on a connection that it had.
+#[tokio::test]
+async fn shutdown_loses_no_request_that_was_about_to_begin() {
+    let running = Running::start(limits()).await;
+    let mut kept = running.open(GET).await;
+    answer(&mut kept).await;
+    let mut silent = TcpStream::connect(running.address).await.unwrap();
+    tokio::time::sleep(ms(100)).await;
+    // On one thread: what is connected now is accepted after the shutdown at the earliest.
+    let waiting = std::net::TcpStream::connect(running.address).unwrap();
+    waiting.set_nonblocking(true).unwrap();
+    let mut waiting = TcpStream::from_std(waiting).unwrap();
+    running.shutdown.cancel();
+    tokio::time::sleep(ms(100)).await;
+    for stream in [&mut kept, &mut silent, &mut waiting] {
+        stream.write_all(GET.as_bytes()).await.unwrap();
+    }
+    for stream in [&mut kept, &mut silent, &mut waiting] {
+        let (text, took) = rest(stream).await;
+        assert!(text.starts_with("HTTP/1.1 200"), "{text}");
+        between(took, 0, 1200);
+    }
     assert_eq!(
         running.server.await.unwrap(),
         Drained {

@@ -155,6 +155,12 @@ impl Watch {
         self.state().head.is_some()
     }
 
+    /// Whether the client can be told that the connection ends: in an answer that is due, or at any time on HTTP/2.
+    pub(super) fn can_tell(&self) -> bool {
+        let state = self.state();
+        state.in_flight > 0 || state.h2()
+    }
+
     /// The next thing that has to happen; `None` while a request is in work.
     pub(super) fn deadline(&self, limits: &Limits) -> Option<(Instant, Due)> {
         let state = self.state();
