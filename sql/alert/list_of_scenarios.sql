@@ -1,24 +1,21 @@
--- A page of the alerts of some scenarios, $4, as alert/list has it: each name is looked up by itself, where an index tells their
+-- A page of the alerts of some scenarios, $2, as alert/list has it: each name is looked up by itself, where an index tells their
 -- order, however long ago the last of them was. A few rows of each, twice as many as the page has together, tell since when the
--- page must be; only a name that may have more since then is looked up again. No address: that has an index of its own, which
--- tells less about these.
+-- page must be; only a name that may have more since then is looked up again. For conditions that the index on scenarios has:
+-- by any other, a name that never met it would be read from end to end.
 WITH few AS MATERIALIZED (
-  SELECT k.* FROM unnest($4::text[]) AS n(scenario) CROSS JOIN LATERAL (
+  SELECT k.* FROM unnest($2::text[]) AS n(scenario) CROSS JOIN LATERAL (
     SELECT a.* FROM alert a
     WHERE a.tenant_id = $1 AND a.scenario = n.scenario
-      AND ($2::boolean IS NULL OR a.filtered = $2)
-      AND ($3::boolean IS NULL OR (a.forwarded_at IS NOT NULL) = $3)
-      AND ($5::text IS NULL OR a.geo_country_code = $5)
-      AND ($6::text IS NULL OR a.agent = $6)
-      AND ($7::timestamptz IS NULL OR a.received_at >= $7)
-      AND ($8::timestamptz IS NULL OR a.received_at <= $8)
-      AND ($9::timestamptz IS NULL OR (a.received_at, a.id) < ($9, $10))
-    ORDER BY a.received_at DESC, a.id DESC LIMIT 2 * ($11::bigint + $12::bigint) / cardinality($4) + 1) k),
+      AND ($3::text IS NULL OR a.geo_country_code = $3)
+      AND ($4::timestamptz IS NULL OR a.received_at >= $4)
+      AND ($5::timestamptz IS NULL OR a.received_at <= $5)
+      AND ($6::timestamptz IS NULL OR (a.received_at, a.id) < ($6, $7))
+    ORDER BY a.received_at DESC, a.id DESC LIMIT 2 * ($8::bigint + $9::bigint) / cardinality($2) + 1) k),
 since AS (
-  SELECT coalesce((SELECT received_at FROM few ORDER BY received_at DESC LIMIT 1 OFFSET $11::bigint + $12::bigint - 1), '-infinity') AS at),
+  SELECT coalesce((SELECT received_at FROM few ORDER BY received_at DESC LIMIT 1 OFFSET $8::bigint + $9::bigint - 1), '-infinity') AS at),
 more AS (
   SELECT scenario FROM few GROUP BY scenario
-  HAVING count(*) > 2 * ($11::bigint + $12::bigint) / cardinality($4) AND min(received_at) >= (SELECT at FROM since))
+  HAVING count(*) > 2 * ($8::bigint + $9::bigint) / cardinality($2) AND min(received_at) >= (SELECT at FROM since))
 SELECT a.id, a.uuid, a.agent, a.scenario, a.scenario_hash, a.scenario_version, a.message, a.events_count, a.capacity, a.leakspeed,
        a.start_text, a.stop_text, a.created_text, a.received_at, a.simulated, a.remediation, a.has_decisions, a.replicated,
        a.source_scope, a.source_value, a.source_ip, a.source_range, a.source_as_number, a.source_as_name, a.source_cn,
@@ -31,13 +28,10 @@ FROM (
   SELECT k.* FROM more CROSS JOIN LATERAL (
     SELECT a.* FROM alert a
     WHERE a.tenant_id = $1 AND a.scenario = more.scenario AND a.received_at >= (SELECT at FROM since)
-      AND ($2::boolean IS NULL OR a.filtered = $2)
-      AND ($3::boolean IS NULL OR (a.forwarded_at IS NOT NULL) = $3)
-      AND ($5::text IS NULL OR a.geo_country_code = $5)
-      AND ($6::text IS NULL OR a.agent = $6)
-      AND ($7::timestamptz IS NULL OR a.received_at >= $7)
-      AND ($8::timestamptz IS NULL OR a.received_at <= $8)
-      AND ($9::timestamptz IS NULL OR (a.received_at, a.id) < ($9, $10))
-    ORDER BY a.received_at DESC, a.id DESC LIMIT $11::bigint + $12::bigint) k) a
+      AND ($3::text IS NULL OR a.geo_country_code = $3)
+      AND ($4::timestamptz IS NULL OR a.received_at >= $4)
+      AND ($5::timestamptz IS NULL OR a.received_at <= $5)
+      AND ($6::timestamptz IS NULL OR (a.received_at, a.id) < ($6, $7))
+    ORDER BY a.received_at DESC, a.id DESC LIMIT $8::bigint + $9::bigint) k) a
 ORDER BY a.received_at DESC, a.id DESC
-LIMIT $11 OFFSET $12
+LIMIT $8 OFFSET $9

@@ -116,7 +116,7 @@ async fn run(client: &mut Client, version: i32) -> Result<usize, MigrateError> {
         client.batch_execute("RESET lock_timeout").await?;
         match report {
             Ok(report) => return Ok(report.applied_migrations().len()),
-            Err(e) if tries < 30 && lock_timed_out(&e) => {
+            Err(e) if tries < 30 && lost_a_lock(&e) => {
                 tries += 1;
                 tokio::time::sleep(Duration::from_millis(200 + 50 * tries)).await;
             }
@@ -126,11 +126,14 @@ async fn run(client: &mut Client, version: i32) -> Result<usize, MigrateError> {
 }
 
 /// The driver's own error is below refinery's, which only says "db error".
-fn lock_timed_out(error: &refinery::Error) -> bool {
+fn lost_a_lock(error: &refinery::Error) -> bool {
     let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
     while let Some(e) = cause {
         if let Some(e) = e.downcast_ref::<tokio_postgres::Error>() {
-            return e.code() == Some(&SqlState::LOCK_NOT_AVAILABLE);
+            return matches!(
+                e.code(),
+                Some(&SqlState::LOCK_NOT_AVAILABLE | &SqlState::T_R_DEADLOCK_DETECTED)
+            );
         }
         cause = e.source();
     }

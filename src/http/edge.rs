@@ -160,9 +160,14 @@ fn last(
 ) {
     // Asked itself: what the runtime knows of it may be older.
     let Ok(listener) = listener.into_std() else { return };
-    while let Ok(slot) = Arc::clone(slots).try_acquire_owned() {
-        let Ok((stream, peer)) = listener.accept() else {
+    for _ in 0..BACKLOG {
+        let Ok(slot) = Arc::clone(slots).try_acquire_owned() else {
             return;
+        };
+        let (stream, peer) = match listener.accept() {
+            Ok(accepted) => accepted,
+            Err(error) if of_one_connection(&error) => continue,
+            Err(_) => return,
         };
         let stream = stream
             .set_nonblocking(true)
@@ -175,6 +180,8 @@ fn last(
 
 const MIN_PAUSE: Duration = Duration::from_millis(20);
 const MAX_PAUSE: Duration = Duration::from_secs(1);
+/// Most connections that a system keeps until they are accepted (`net.core.somaxconn`, 4096).
+const BACKLOG: usize = 4096;
 /// How long, from the shutdown on, a client may begin a request on a connection that it has: what it says at the very moment
 /// at which we close is lost to it.
 const LAST: Duration = Duration::from_millis(500);
@@ -297,7 +304,7 @@ impl Server {
     /// The end of what may still be begun.
     async fn last(&self) {
         self.shutdown.cancelled().await;
-        tokio::time::sleep(LAST).await;
+        tokio::time::sleep(LAST.min(self.limits.drain / 2)).await;
     }
 
     async fn requests(&self, stream: TcpStream, peer: SocketAddr) {
@@ -305,13 +312,14 @@ impl Server {
         let io = TokioIo::new(WatchedIo::new(stream, Arc::clone(&watch)));
         let service = hyper::service::service_fn(|request: Request<Incoming>| {
             let exchange = Watch::begin(&watch);
-            let (router, watch) = (self.router.clone(), Arc::clone(&watch));
+            let (router, watch, shutdown) = (self.router.clone(), Arc::clone(&watch), self.shutdown.clone());
             let mut request = request.map(|body| Body::new(Received::new(body, Arc::clone(&watch))));
             request.extensions_mut().insert(ConnectInfo(peer));
             async move {
                 let mut response = router.oneshot(request).await?;
-                if watch.left_unread() {
-                    // hyper closes over what is left of the request; a client that does not know loses its next one.
+                if watch.left_unread() || (shutdown.is_cancelled() && watch.is_http1()) {
+                    // hyper closes over what is left of the request, and who stops closes soon; a client that does not know
+                    // loses its next one.
                     let close = HeaderValue::from_static("close");
                     response.headers_mut().insert(CONNECTION, close);
                 }

@@ -31,7 +31,7 @@ pub const READS: &[(&str, &str)] = &[
     ),
     (
         "alert/list_of_scenarios",
-        ", NULL, NULL, '{scenario_canary_a,scenario_canary_b}', NULL, NULL, NULL, NULL, NULL, NULL, 100, 0",
+        ", '{scenario_canary_a,scenario_canary_b}', NULL, NULL, NULL, NULL, NULL, 100, 0",
     ),
     ("alert/list_scenarios", ", 'canary', 100"),
     (

@@ -77,8 +77,8 @@ async fn reads_find_an_index_and_stop_at_the_page() {
     }
     // Scenarios' alerts are read in their order, and of two conditions what meets both: a page's rows, however long ago, and
     // however many names there are.
-    let of = |names: &str, given: &str| format!("1, NULL, NULL, {names}, {given}, NULL, NULL, 50, 0");
-    let (one, some, any) = ("'{crowdsecurity/scenario-7}'", "NULL, NULL, NULL, NULL", &at);
+    let of = |names: &str, given: &str| format!("1, {names}, {given}, NULL, NULL, 50, 0");
+    let (one, some, any) = ("'{crowdsecurity/scenario-7}'", "NULL, NULL, NULL", &at);
     let names = |n: std::ops::Range<u8>| {
         let names: Vec<String> = n.map(|n| format!("crowdsecurity/scenario-{n}")).collect();
         format!("'{{{}}}'", names.join(","))
@@ -87,13 +87,16 @@ async fn reads_find_an_index_and_stop_at_the_page() {
     let after = of(&few, some).replace("NULL, NULL, 50", &format!("{any}, {id_text}, 50"));
     for (name, args) in [
         ("alert/list_of_scenarios", of(one, some)),
-        ("alert/list_of_scenarios", of(one, "'CD', NULL, NULL, NULL")),
-        ("alert/list_of_scenarios", of(one, "NULL, 'agent-7', NULL, NULL")),
+        ("alert/list_of_scenarios", of(one, "'CD', NULL, NULL")),
+        (
+            "alert/list",
+            list(&[(6, "'agent-7'")]).replace("50, 0, NULL", &format!("50, 0, {one}")),
+        ),
         ("alert/list_of_scenarios", of(&few, some)),
         ("alert/list_of_scenarios", after),
         (
             "alert/list_of_scenarios",
-            of(&few, "NULL, NULL, NULL, now() - interval '10 days'"),
+            of(&few, "NULL, NULL, now() - interval '10 days'"),
         ),
         ("alert/list_of_scenarios", of(&all, some)),
         ("alert/list_of_scenarios", of("'{nothing,none}'", some)),

@@ -240,7 +240,7 @@ async fn an_open_snapshot_holds_nothing_up_and_an_open_write_loses_nothing() {
     let begin = "BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT count(*) FROM decision";
     reader.batch_execute(begin).await.expect("a snapshot");
     push(&world, &machine, &values(0, 20)).await;
-    wait_copies(&lapi, &values(0, 20), SOON).await;
+    wait_copies(&lapi, &values(0, 20), 10).await;
     reader.batch_execute("COMMIT").await.expect("its end");
 
     let writer = world.db.client().await;
@@ -249,6 +249,6 @@ async fn an_open_snapshot_holds_nothing_up_and_an_open_write_loses_nothing() {
     push(&world, &machine, &values(20, 20)).await;
     wait::holds("it waits", wait::secs(2), || async { lapi.copies().len() == 20 }).await;
     writer.batch_execute("COMMIT").await.expect("its end");
-    wait_copies(&lapi, &values(0, 40), SOON).await;
+    wait_copies(&lapi, &values(0, 40), 10).await;
     lapi.assert_civil();
 }

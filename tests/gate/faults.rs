@@ -82,7 +82,7 @@ async fn capi_faults_cost_the_engine_nothing_and_delivery_resumes() {
         through("429", vec![retry(429)]),
         through("500", vec![Rule::status(on, 500)]),
         through("503 everywhere", both(503)),
-        through("slow", vec![Rule::slow(on, Duration::from_secs(3))]),
+        through("slow", vec![Rule::slow(on, Duration::from_secs(6))]),
     );
     tokio::join!(
         through("garbage on 500", vec![Rule::garbage(on, 500)]),

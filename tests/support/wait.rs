@@ -4,13 +4,13 @@ use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
 /// What is in time, `limit` being for a test that runs alone: `dev/test.sh` runs several on few cores, and
-/// GARRISON_TEST_PATIENCE says how many times as long they may take.
+/// GARRISON_TEST_PATIENCE says how many times as long they may take. Less than ten seconds is a promise, and stays.
 pub fn patient(limit: Duration) -> Duration {
     static TIMES: LazyLock<u32> = LazyLock::new(|| {
         let times = std::env::var("GARRISON_TEST_PATIENCE").unwrap_or_else(|_| "1".to_owned());
         times.parse().expect("GARRISON_TEST_PATIENCE: a number")
     });
-    limit * *TIMES
+    if limit < secs(10) { limit } else { limit * *TIMES }
 }
 
 /// Polls until `probe` gives `Some`; panics with `what` after `limit`.

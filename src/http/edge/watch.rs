@@ -155,6 +155,11 @@ impl Watch {
         self.state().head.is_some()
     }
 
+    /// Whether an answer's head says whether the connection ends.
+    pub(super) fn is_http1(&self) -> bool {
+        !self.state().h2()
+    }
+
     /// Whether the client can be told that the connection ends: in an answer that is due, or at any time on HTTP/2.
     pub(super) fn can_tell(&self) -> bool {
         let state = self.state();

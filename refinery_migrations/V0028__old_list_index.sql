@@ -1,3 +1,3 @@
--- What V0026 made better.
+-- What V0027 made better.
 DROP INDEX alert_by_agent;
 DROP INDEX alert_by_scenario;
